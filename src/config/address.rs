@@ -1,0 +1,139 @@
+//! Where a dependency is reached: parsed addresses whose `Display` never shows
+//! a user or a password.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Secret;
+use crate::dependency::Kind;
+
+/// What a probe connects to. Two equal targets are the same server with the
+/// same credentials: a reload keeps the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Postgres(PostgresTarget),
+    Redis(RedisTarget),
+    Http(HttpTarget),
+    Tcp(Address),
+}
+
+/// A transport address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `host` is a name or an address literal without brackets.
+    Tcp { host: String, port: u16 },
+    /// The path of a socket file.
+    Unix(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresTarget {
+    pub address: Address,
+    pub user: String,
+    pub password: Option<Secret>,
+    pub database: String,
+    pub ssl_mode: SslMode,
+    /// Certificates to trust instead of the system's (`sslrootcert`).
+    pub ssl_root_cert: Option<PathBuf>,
+    pub access: ServerAccess,
+}
+
+/// libpq's `sslmode`: <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    Disable,
+    /// libpq's `allow` is read as this, too: encrypted when the server can.
+    Prefer,
+    /// Encrypted; verified like `verify-ca` only when roots are given.
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+/// Which servers count as up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerAccess {
+    /// A server in recovery is not ready.
+    Primary,
+    Any,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisTarget {
+    pub address: Address,
+    pub tls: bool,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    pub database: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpTarget {
+    pub host: String,
+    pub port: u16,
+    pub tls: bool,
+    /// User and password of the URL, sent as basic authentication.
+    pub credentials: Option<(String, Secret)>,
+    /// Path and query as sent; the query is never shown.
+    pub path_and_query: String,
+    /// Sent with each check, `apikey` among them; values may be secret.
+    pub headers: Vec<(String, Secret)>,
+    /// Status codes that mean reachable.
+    pub accept: Vec<u16>,
+}
+
+impl Target {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Postgres(_) => Kind::Postgres,
+            Self::Redis(_) => Kind::Redis,
+            Self::Http(_) => Kind::Http,
+            Self::Tcp(_) => Kind::Tcp,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(target) => {
+                write!(f, "postgres://{}/{}", target.address, target.database)
+            }
+            Self::Redis(target) => {
+                let scheme = match (&target.address, target.tls) {
+                    (Address::Unix(_), _) => "redis+unix",
+                    (_, true) => "rediss",
+                    (_, false) => "redis",
+                };
+                match target.address {
+                    Address::Unix(_) => {
+                        write!(f, "{scheme}://{}?db={}", target.address, target.database)
+                    }
+                    Address::Tcp { .. } => {
+                        write!(f, "{scheme}://{}/{}", target.address, target.database)
+                    }
+                }
+            }
+            Self::Http(target) => {
+                let scheme = if target.tls { "https" } else { "http" };
+                let address = Address::Tcp {
+                    host: target.host.clone(),
+                    port: target.port,
+                };
+                let path = target.path_and_query.split('?').next().unwrap_or("/");
+                write!(f, "{scheme}://{address}{path}")
+            }
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}

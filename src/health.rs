@@ -1,0 +1,207 @@
+//! The state of every dependency: one writer, many readers.
+//!
+//! The supervisor publishes a [`Snapshot`]; everyone else holds a [`Reader`],
+//! which has no way to change it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::dependency::{Failure, Kind, Name, Policy};
+
+pub mod machine;
+pub mod readiness;
+
+/// The status of one dependency. Unknown is never up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Never up, with fewer than `fall` failures so far.
+    Starting,
+    /// Something it needs is not up, or came back and was not checked over yet.
+    Blocked,
+    Ok,
+    /// Was ok, with fewer than `fall` failures in a row: still counts as up.
+    Failing,
+    /// Down, also when it never was up.
+    Error,
+    /// Its policy says that it is not watched.
+    Disabled,
+    /// It has no address.
+    NotConfigured,
+}
+
+impl Status {
+    pub const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Blocked,
+        Self::Ok,
+        Self::Failing,
+        Self::Error,
+        Self::Disabled,
+        Self::NotConfigured,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Blocked => "blocked",
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Error => "error",
+            Self::Disabled => "disabled",
+            Self::NotConfigured => "not_configured",
+        }
+    }
+
+    /// Whether others may rely on it.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Ok | Self::Failing)
+    }
+
+    /// Whether it has a part in any verdict.
+    pub fn counts(self) -> bool {
+        !matches!(self, Self::Disabled | Self::NotConfigured)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is known of one dependency at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DependencyHealth {
+    pub name: Name,
+    pub kind: Kind,
+    pub policy: Policy,
+    pub needs: Vec<Name>,
+    /// The address without user and password; empty when there is none.
+    pub url: String,
+    pub status: Status,
+    /// When the status began.
+    pub since: Timestamp,
+    /// The first need that is not up, while blocked.
+    pub blocked_by: Option<Name>,
+    /// Whether it has been up since the process started.
+    pub initialized: bool,
+    /// Of the last check that passed.
+    pub latency: Option<Duration>,
+    pub note: Option<String>,
+    /// The last failure, while there are failures in a row.
+    pub failure: Option<Failure>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Checks since the process started.
+    pub attempts: u64,
+    pub last_checked: Option<Timestamp>,
+}
+
+/// The immutable state of the whole graph at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Grows with each publication.
+    pub sequence: u64,
+    /// In start order: a dependency stands behind everything it needs.
+    pub dependencies: Vec<Arc<DependencyHealth>>,
+}
+
+impl Snapshot {
+    pub fn dependency(&self, name: &str) -> Option<&Arc<DependencyHealth>> {
+        self.dependencies.iter().find(|d| d.name.as_str() == name)
+    }
+}
+
+/// A snapshot with all that is derived from it, made once when it changed.
+#[derive(Debug)]
+pub struct Published {
+    pub snapshot: Snapshot,
+    pub verdict: readiness::Verdict,
+    /// The readiness document's checks, rendered.
+    pub body: Bytes,
+}
+
+/// Turns a snapshot into the bytes that readiness polls are answered with.
+pub type Render = fn(&Snapshot) -> Bytes;
+
+/// A writer and a reader of the state of the graph.
+pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
+    let published = publish(first, render);
+    let sequence = published.snapshot.sequence;
+    let current = Arc::new(ArcSwap::from_pointee(published));
+    let (changed, changes) = watch::channel(sequence);
+    let writer = Writer {
+        current: current.clone(),
+        changed,
+        render,
+    };
+    (writer, Reader { current, changes })
+}
+
+fn publish(snapshot: Snapshot, render: Render) -> Published {
+    Published {
+        verdict: readiness::Verdict::of(&snapshot.dependencies),
+        body: render(&snapshot),
+        snapshot,
+    }
+}
+
+/// The only way to change the state of the graph.
+#[derive(Debug)]
+pub struct Writer {
+    current: Arc<ArcSwap<Published>>,
+    changed: watch::Sender<u64>,
+    render: Render,
+}
+
+impl Writer {
+    pub fn publish(&mut self, snapshot: Snapshot) {
+        let sequence = snapshot.sequence;
+        self.current.store(Arc::new(publish(snapshot, self.render)));
+        self.changed.send_replace(sequence);
+    }
+}
+
+/// Reads the state without a lock, or waits for a change of it.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    current: Arc<ArcSwap<Published>>,
+    changes: watch::Receiver<u64>,
+}
+
+/// The writer is gone: nothing will be published any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the supervisor has ended")]
+pub struct WriterGone;
+
+impl Reader {
+    pub fn current(&self) -> Arc<Published> {
+        self.current.load_full()
+    }
+
+    /// Waits for a publication that this reader has not waited for yet.
+    pub async fn changed(&mut self) -> Result<Arc<Published>, WriterGone> {
+        self.changes.changed().await.map_err(|_| WriterGone)?;
+        self.changes.mark_unchanged();
+        Ok(self.current())
+    }
+
+    /// Waits until `condition` holds, beginning with the current state.
+    pub async fn wait_for(
+        &mut self,
+        mut condition: impl FnMut(&Published) -> bool,
+    ) -> Result<Arc<Published>, WriterGone> {
+        self.changes.mark_unchanged();
+        let mut published = self.current();
+        while !condition(&published) {
+            published = self.changed().await?;
+        }
+        Ok(published)
+    }
+}

@@ -1,0 +1,146 @@
+//! The verdict over the whole graph: a pure function of phase and statuses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{DependencyHealth, Status};
+use crate::dependency::Policy;
+use crate::shutdown::Phase;
+
+/// What readiness says of the daemon as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Overall {
+    /// The gate has not opened yet.
+    Starting,
+    /// Every enabled dependency is up.
+    Ok,
+    /// Every required dependency is up, some other is not.
+    Degraded,
+    /// The gate opened once, and a required dependency is not up.
+    Unavailable,
+    /// Shutdown has begun.
+    Draining,
+}
+
+impl Overall {
+    pub const ALL: [Self; 5] = [
+        Self::Starting,
+        Self::Ok,
+        Self::Degraded,
+        Self::Unavailable,
+        Self::Draining,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Unavailable => "unavailable",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// Whether a load balancer should send requests here.
+    pub fn is_ready(self) -> bool {
+        matches!(self, Self::Ok | Self::Degraded)
+    }
+}
+
+impl fmt::Display for Overall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What the statuses of a set of dependencies add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Every required and startup dependency is up: the gate may open.
+    pub gating_up: bool,
+    /// Every required dependency is up.
+    pub required_up: bool,
+    /// Every dependency that counts is up.
+    pub all_up: bool,
+}
+
+impl Verdict {
+    pub fn of<'a>(dependencies: impl IntoIterator<Item = &'a Arc<DependencyHealth>>) -> Self {
+        let mut verdict = Self {
+            gating_up: true,
+            required_up: true,
+            all_up: true,
+        };
+        for dependency in dependencies {
+            verdict.count(dependency.policy, dependency.status);
+        }
+        verdict
+    }
+
+    fn count(&mut self, policy: Policy, status: Status) {
+        if !status.counts() || status.is_up() {
+            return;
+        }
+        self.all_up = false;
+        self.gating_up &= !policy.gates();
+        self.required_up &= policy != Policy::Required;
+    }
+
+    pub fn overall(self, phase: Phase) -> Overall {
+        match phase {
+            Phase::Starting => Overall::Starting,
+            Phase::Draining | Phase::Stopped => Overall::Draining,
+            Phase::Serving if !self.required_up => Overall::Unavailable,
+            Phase::Serving if self.all_up => Overall::Ok,
+            Phase::Serving => Overall::Degraded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(statuses: &[(Policy, Status)]) -> Verdict {
+        let mut verdict = Verdict::of([]);
+        for (policy, status) in statuses {
+            verdict.count(*policy, *status);
+        }
+        verdict
+    }
+
+    #[test]
+    fn the_phase_speaks_first() {
+        let all_up = verdict(&[(Policy::Required, Status::Ok)]);
+        assert_eq!(all_up.overall(Phase::Starting), Overall::Starting);
+        assert_eq!(all_up.overall(Phase::Draining), Overall::Draining);
+        assert_eq!(all_up.overall(Phase::Stopped), Overall::Draining);
+        assert_eq!(all_up.overall(Phase::Serving), Overall::Ok);
+    }
+
+    #[test]
+    fn every_policy_and_status_counts_as_the_contract_says() {
+        for policy in Policy::ALL {
+            for status in Status::ALL {
+                let verdict = verdict(&[(policy, status)]);
+                let down = status.counts() && !status.is_up();
+                assert_eq!(verdict.all_up, !down, "{policy} {status}");
+                assert_eq!(
+                    verdict.gating_up,
+                    !(down && policy.gates()),
+                    "{policy} {status}"
+                );
+                let expected = match (down, policy) {
+                    (false, _) => Overall::Ok,
+                    (true, Policy::Required) => Overall::Unavailable,
+                    (true, _) => Overall::Degraded,
+                };
+                assert_eq!(
+                    verdict.overall(Phase::Serving),
+                    expected,
+                    "{policy} {status}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! A service orchestrator: it watches a graph of dependencies and opens its
+//! API only when everything it needs is up.
+//!
+//! `ARCHITECTURE.md` draws the way data takes through these modules.
+
+pub mod dependency;
+
+pub mod config;
+
+pub mod graph;
+
+pub mod probe;
+
+pub mod health;
+
+pub mod shutdown;

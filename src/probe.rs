@@ -1,0 +1,24 @@
+//! One attempt against one dependency, over the real protocol.
+//!
+//! A probe does one thing. It has no timers and tries nothing twice: whoever
+//! calls it owns the deadline, and dropping a future abandons the attempt.
+
+use futures_util::future::BoxFuture;
+
+use crate::dependency::{Failure, Observation};
+
+/// A way to reach one dependency.
+pub trait Probe: std::fmt::Debug + Send + Sync + 'static {
+    /// Opens a session: transport, TLS, handshake and authentication.
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Session>, Failure>>;
+}
+
+/// An open session with one dependency. Dropping it closes it.
+pub trait Session: Send + 'static {
+    /// Asks the dependency for an answer. Only an answer proves that it is up.
+    fn check(&mut self) -> BoxFuture<'_, Result<Observation, Failure>>;
+
+    /// Resolves when the peer has closed the session, and never for protocols
+    /// that keep none open. It may be dropped and called again at will.
+    fn lost(&mut self) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,148 @@
+//! The phases of the daemon's life, with one writer and many readers.
+//!
+//! Leaf vocabulary: it imports none of our modules.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::watch;
+
+/// Where the daemon is in its life. It only ever moves forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// The gate has not opened yet.
+    Starting = 0,
+    /// The gate has opened: the API listener accepts.
+    Serving = 1,
+    /// Shutdown has begun.
+    Draining = 2,
+    /// Nothing is served any more.
+    Stopped = 3,
+}
+
+impl Phase {
+    pub const ALL: [Self; 4] = [Self::Starting, Self::Serving, Self::Draining, Self::Stopped];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Set once the gate has opened, and kept through draining.
+const GATE_OPENED: u8 = 0b1000_0000;
+
+/// A writer and a reader of the phase, which begins as [`Phase::Starting`].
+pub fn phase() -> (PhaseWriter, PhaseReader) {
+    let cell = Arc::new(AtomicU8::new(Phase::Starting as u8));
+    let (changed, changes) = watch::channel(Phase::Starting);
+    let writer = PhaseWriter {
+        cell: cell.clone(),
+        changed,
+    };
+    (writer, PhaseReader { cell, changes })
+}
+
+/// The only way to change the phase.
+#[derive(Debug)]
+pub struct PhaseWriter {
+    cell: Arc<AtomicU8>,
+    changed: watch::Sender<Phase>,
+}
+
+impl PhaseWriter {
+    /// Moves on to `phase`; a step backwards is ignored.
+    pub fn advance(&mut self, phase: Phase) {
+        let before = self.cell.load(Ordering::Acquire);
+        if phase <= decode(before) {
+            return;
+        }
+        let opened = (before & GATE_OPENED)
+            | if phase == Phase::Serving {
+                GATE_OPENED
+            } else {
+                0
+            };
+        self.cell.store(phase as u8 | opened, Ordering::Release);
+        self.changed.send_replace(phase);
+    }
+}
+
+/// Reads the phase without a lock, or waits for it.
+#[derive(Debug, Clone)]
+pub struct PhaseReader {
+    cell: Arc<AtomicU8>,
+    changes: watch::Receiver<Phase>,
+}
+
+impl PhaseReader {
+    pub fn get(&self) -> Phase {
+        decode(self.cell.load(Ordering::Acquire))
+    }
+
+    /// Whether the gate has ever opened.
+    pub fn gate_opened(&self) -> bool {
+        self.cell.load(Ordering::Acquire) & GATE_OPENED != 0
+    }
+
+    /// Waits until the phase is `phase` or a later one. A writer that is gone
+    /// counts as [`Phase::Stopped`].
+    pub async fn reached(&mut self, phase: Phase) {
+        // An error means that the writer is gone: nothing will change any more.
+        let _ = self.changes.wait_for(|now| *now >= phase).await;
+    }
+}
+
+fn decode(bits: u8) -> Phase {
+    match bits & !GATE_OPENED {
+        0 => Phase::Starting,
+        1 => Phase::Serving,
+        2 => Phase::Draining,
+        _ => Phase::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_phase_only_moves_forward() {
+        let (mut writer, mut reader) = phase();
+        assert_eq!(reader.get(), Phase::Starting);
+        assert!(!reader.gate_opened());
+
+        writer.advance(Phase::Serving);
+        writer.advance(Phase::Draining);
+        writer.advance(Phase::Serving);
+        assert_eq!(reader.get(), Phase::Draining);
+        assert!(reader.gate_opened(), "draining forgets nothing");
+        reader.reached(Phase::Serving).await;
+    }
+
+    #[tokio::test]
+    async fn a_stop_before_the_gate_opened_never_claims_it_did() {
+        let (mut writer, reader) = phase();
+        writer.advance(Phase::Draining);
+        assert!(!reader.gate_opened());
+    }
+
+    #[tokio::test]
+    async fn a_lost_writer_ends_the_wait() {
+        let (writer, mut reader) = phase();
+        drop(writer);
+        reader.reached(Phase::Stopped).await;
+    }
+}
