@@ -9,6 +9,8 @@ pub mod config;
 
 pub mod graph;
 
+pub mod backoff;
+
 pub mod probe;
 
 pub mod health;
