@@ -54,7 +54,14 @@ mod tests {
         let mut rng = SmallRng::seed_from_u64(1);
         let mut longest = |doublings| {
             (0..1_000)
-                .map(|_| full_jitter(Duration::from_millis(100), doublings, Duration::MAX, &mut rng))
+                .map(|_| {
+                    full_jitter(
+                        Duration::from_millis(100),
+                        doublings,
+                        Duration::MAX,
+                        &mut rng,
+                    )
+                })
                 .max()
                 .unwrap()
         };

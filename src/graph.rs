@@ -167,7 +167,10 @@ fn way_round(members: &[usize], needs: &[Vec<usize>]) -> Vec<usize> {
     let mut at = members.iter().copied().min().unwrap_or_default();
     let mut path = vec![at];
     loop {
-        let next = needs[at].iter().copied().find(|need| members.contains(need));
+        let next = needs[at]
+            .iter()
+            .copied()
+            .find(|need| members.contains(need));
         // Every member of such a set needs another member of it.
         let Some(next) = next else { return path };
         if let Some(start) = path.iter().position(|&seen| seen == next) {

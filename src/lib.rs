@@ -15,4 +15,6 @@ pub mod probe;
 
 pub mod health;
 
+pub mod supervisor;
+
 pub mod shutdown;

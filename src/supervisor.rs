@@ -1,0 +1,438 @@
+//! The one owner of the dependencies' state: it runs the monitors, listens to
+//! them, and publishes what it knows.
+//!
+//! One `select!` makes a closed [`Turn`], one function handles it; what is to
+//! be done about it is decided in [`core`], without I/O.
+
+use std::collections::HashMap;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Dependency, Target};
+use crate::dependency::Name;
+use crate::graph::Graph;
+use crate::health::{self, Render, Snapshot};
+use crate::probe::{self, Probe};
+
+mod core;
+
+mod node;
+
+mod pace;
+
+mod clock;
+
+mod restarts;
+
+mod narrator;
+
+mod reload;
+
+mod monitor;
+
+mod log;
+
+mod meters;
+
+pub use self::core::Fatal;
+pub use self::meters::describe as describe_metrics;
+pub use self::reload::{Applied, Refused};
+
+use self::core::{Core, Input, Line, Now, Output, Urgency};
+use self::monitor::{Monitor, Order, Report, Sent};
+use self::node::NodeId;
+
+/// Makes the probe of a target; tests put their own in its place.
+pub type ProbeFactory = Arc<dyn Fn(&Target) -> Arc<dyn Probe> + Send + Sync>;
+
+/// The supervisor turns at least this often, so that standing still shows.
+const TURN: Duration = Duration::from_secs(1);
+/// A turn this late means that the whole process stood still: a paused virtual
+/// machine, a stopped process.
+const GAP: Duration = Duration::from_secs(3);
+/// Hints of failing requests that may wait; more of them say nothing new.
+const COMMANDS: usize = 256;
+/// How long a monitor may take to let go of its session.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Asks things of the supervisor.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    pulse: Pulse,
+}
+
+#[derive(Debug)]
+enum Command {
+    Look(Option<Name>, Urgency),
+    Reload(
+        Vec<Dependency>,
+        Graph,
+        oneshot::Sender<Result<Applied, Refused>>,
+    ),
+    GateOpened,
+}
+
+impl Handle {
+    /// A request saw an error of this dependency: look at it now. A storm of
+    /// these makes one check.
+    pub fn hint(&self, name: &Name) {
+        // A full queue holds enough reasons to look.
+        let _ = self
+            .commands
+            .try_send(Command::Look(Some(name.clone()), Urgency::Hint));
+    }
+
+    /// A person wants this dependency checked now; `None`: all of them.
+    pub fn check_now(&self, name: Option<Name>) {
+        let _ = self
+            .commands
+            .try_send(Command::Look(name, Urgency::Operator));
+    }
+
+    /// Start deadlines end when the gate has opened.
+    pub async fn gate_opened(&self) {
+        let _ = self.commands.send(Command::GateOpened).await;
+    }
+
+    /// Brings up another graph beside the present one and swaps it in once
+    /// readiness cannot dip by it. Reloads are one at a time: the caller waits
+    /// for this one before it begins another.
+    pub async fn reload(
+        &self,
+        dependencies: Vec<Dependency>,
+        graph: Graph,
+    ) -> Result<Applied, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Refused(vec!["the daemon is stopping".to_owned()]);
+        let command = Command::Reload(dependencies, graph, reply);
+        self.commands.send(command).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+}
+
+/// Proof that the supervisor turns.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    began: Instant,
+    last: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            last: Arc::default(),
+        }
+    }
+
+    fn beat(&self) {
+        self.last.store(self.millis(), Ordering::Relaxed);
+    }
+
+    /// How long ago the supervisor last turned; normally under a second.
+    pub fn age(&self) -> Duration {
+        let last = self.last.load(Ordering::Relaxed);
+        Duration::from_millis(self.millis().saturating_sub(last))
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Runs the monitors.
+pub struct Supervisor {
+    core: Core,
+    health: health::Writer,
+    probes: ProbeFactory,
+    commands: mpsc::Receiver<Command>,
+    reports: mpsc::UnboundedReceiver<Sent>,
+    reporting: mpsc::UnboundedSender<Sent>,
+    monitors: JoinSet<()>,
+    running: HashMap<NodeId, Running>,
+    tasks: HashMap<Id, (NodeId, u32)>,
+    reload: Option<oneshot::Sender<Result<Applied, Refused>>>,
+    pulse: Pulse,
+    last_turn: Instant,
+}
+
+struct Running {
+    orders: mpsc::UnboundedSender<Order>,
+    task: AbortHandle,
+}
+
+/// What woke the supervisor.
+enum Turn {
+    Stop,
+    Command(Command),
+    Report(Sent),
+    MonitorEnded(Id, String),
+    Time,
+}
+
+impl Supervisor {
+    /// A supervisor for `dependencies`, whose graph is `graph`. Nothing runs
+    /// before [`Supervisor::run`].
+    pub fn new(
+        dependencies: Vec<Dependency>,
+        graph: &Graph,
+        probes: ProbeFactory,
+        render: Render,
+    ) -> (Self, Handle, health::Reader) {
+        let mut core = Core::new(dependencies, graph, rand::random(), now());
+        let empty = || Snapshot {
+            sequence: 0,
+            dependencies: Vec::new(),
+        };
+        let first = core.snapshot().unwrap_or_else(empty);
+        let (health, reader) = health::channel(first, render);
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (reporting, reports) = mpsc::unbounded_channel();
+        let pulse = Pulse::new();
+        let handle = Handle {
+            commands: sender,
+            pulse: pulse.clone(),
+        };
+        let supervisor = Self {
+            core,
+            health,
+            probes,
+            commands,
+            reports,
+            reporting,
+            monitors: JoinSet::new(),
+            running: HashMap::new(),
+            tasks: HashMap::new(),
+            reload: None,
+            pulse,
+            last_turn: Instant::now(),
+        };
+        (supervisor, handle, reader)
+    }
+
+    /// Watches until `stop` is cancelled, then closes every session in reverse
+    /// start order; or ends with the reason why it cannot go on.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Fatal> {
+        self.last_turn = Instant::now();
+        self.decide(Input::Wake)?;
+        loop {
+            let turn = self.next_turn(&stop).await;
+            self.notice_gap()?;
+            if matches!(turn, Turn::Stop) {
+                self.close().await;
+                return Ok(());
+            }
+            self.handle(turn)?;
+            // What has arrived meanwhile is taken in before anything is
+            // published: a burst makes one snapshot.
+            while let Ok(sent) = self.reports.try_recv() {
+                self.handle(Turn::Report(sent))?;
+            }
+            if let Some(snapshot) = self.core.snapshot() {
+                self.health.publish(snapshot);
+            }
+        }
+    }
+
+    async fn next_turn(&mut self, stop: &CancellationToken) -> Turn {
+        let latest = Instant::now() + TURN;
+        let wake = self.core.wakes_at().map_or(latest, |at| at.min(latest));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Turn::Stop,
+            Some(ended) = self.monitors.join_next_with_id(), if !self.monitors.is_empty() => match ended {
+                Ok((id, ())) => Turn::MonitorEnded(id, "it ended by itself".to_owned()),
+                Err(error) => Turn::MonitorEnded(error.id(), why(error)),
+            },
+            Some(sent) = self.reports.recv() => Turn::Report(sent),
+            Some(command) = self.commands.recv() => Turn::Command(command),
+            () = tokio::time::sleep_until(wake) => Turn::Time,
+        }
+    }
+
+    fn handle(&mut self, turn: Turn) -> Result<(), Fatal> {
+        let input = match turn {
+            Turn::Stop | Turn::Time => Input::Wake,
+            Turn::Report(sent) => {
+                self.measure(&sent);
+                Input::Report {
+                    node: sent.node,
+                    generation: sent.generation,
+                    report: sent.report,
+                }
+            }
+            Turn::MonitorEnded(id, reason) => match self.tasks.remove(&id) {
+                Some((node, generation)) => Input::MonitorEnded {
+                    node,
+                    generation,
+                    reason,
+                },
+                None => Input::Wake,
+            },
+            Turn::Command(Command::Look(name, urgency)) => Input::Look { name, urgency },
+            Turn::Command(Command::GateOpened) => Input::GateOpened,
+            Turn::Command(Command::Reload(dependencies, graph, reply)) => {
+                self.reload = Some(reply);
+                Input::Reload {
+                    dependencies,
+                    graph,
+                }
+            }
+        };
+        self.decide(input)
+    }
+
+    /// A late turn means that everything stood still, not only dependencies.
+    fn notice_gap(&mut self) -> Result<(), Fatal> {
+        self.pulse.beat();
+        let turned = Instant::now();
+        let late = turned.duration_since(std::mem::replace(&mut self.last_turn, turned));
+        if late < GAP {
+            return Ok(());
+        }
+        log::clock_gap(late);
+        self.decide(Input::ClockGap(late - TURN))
+    }
+
+    fn decide(&mut self, input: Input) -> Result<(), Fatal> {
+        for output in self.core.handle(input, now()) {
+            match output {
+                Output::Spawn {
+                    node,
+                    generation,
+                    target,
+                } => self.spawn(node, generation, &target),
+                Output::Check { node, order } => {
+                    if let Some(running) = self.running.get(&node) {
+                        // A monitor that is gone is noticed by its end.
+                        let _ = running.orders.send(order);
+                    }
+                }
+                Output::Retire(node) => {
+                    if let Some(running) = self.running.remove(&node) {
+                        self.tasks.remove(&running.task.id());
+                        running.task.abort();
+                    }
+                }
+                Output::Count(name, kind) => meters::transition(&name, kind),
+                Output::Tell(line) => {
+                    if let Line::ProbeRestarted { dependency, .. } = &line {
+                        meters::restart(dependency);
+                    }
+                    log::tell(&line);
+                }
+                Output::Reloaded(outcome) => {
+                    if let Some(reply) = self.reload.take() {
+                        let _ = reply.send(outcome);
+                    }
+                }
+                Output::Fatal(fatal) => {
+                    if let Some(snapshot) = self.core.snapshot() {
+                        self.health.publish(snapshot);
+                    }
+                    return Err(fatal);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, node: NodeId, generation: u32, target: &Target) {
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let monitor = Monitor {
+            node,
+            generation,
+            probe: (self.probes)(target),
+            reports: self.reporting.clone(),
+        };
+        let task = self.monitors.spawn(monitor.run(ordered));
+        self.tasks.insert(task.id(), (node, generation));
+        self.running.insert(node, Running { orders, task });
+    }
+
+    fn measure(&self, sent: &Sent) {
+        if let Report::Checked(checked) = &sent.report
+            && let Some(name) = self.core.live_name(sent.node)
+        {
+            meters::check(name, checked);
+        }
+    }
+
+    /// Closes every session, dependents before what they need.
+    async fn close(&mut self) {
+        for (node, name) in self.core.stop_order() {
+            let Some(Running { orders, task }) = self.running.remove(&node) else {
+                continue;
+            };
+            // Without orders a monitor ends; one in the middle of a check is
+            // not waited for.
+            drop(orders);
+            let ended = async {
+                while let Some(ended) = self.monitors.join_next_with_id().await {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    if id == task.id() {
+                        return;
+                    }
+                }
+            };
+            if timeout(CLOSE_TIMEOUT, ended).await.is_err() {
+                task.abort();
+            }
+            log::session_closed(&name);
+        }
+        self.monitors.shutdown().await;
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The probes of the real protocols.
+pub fn real_probes() -> ProbeFactory {
+    Arc::new(probe::for_target)
+}
+
+fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall: Timestamp::now(),
+    }
+}
+
+/// A task's panic is not a task's error: it says what happened.
+fn why(error: JoinError) -> String {
+    let Ok(payload) = error.try_into_panic() else {
+        return "it was cancelled".to_owned();
+    };
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned());
+    // A payload may panic again when it is dropped; that is caught here.
+    let _ = panic::catch_unwind(panic::AssertUnwindSafe(|| drop(payload)));
+    message.map_or_else(
+        || "it panicked".to_owned(),
+        |message| format!("it panicked: {message}"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

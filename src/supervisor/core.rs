@@ -1,0 +1,681 @@
+//! The decisions of the supervisor: pure, so that a simulation can drive them
+//! through millions of events.
+//!
+//! [`Core::handle`] takes what happened and when, and answers with what is to
+//! be done about it. It does no I/O and reads no clock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::time::Instant;
+
+use super::monitor::{Checked, Order, Report};
+use super::narrator::Tale;
+use super::node::{Node, NodeId, Work};
+use super::reload::{Outcome as ReloadOutcome, Staged};
+use crate::backoff::jittered;
+use crate::config::{Dependency, Target};
+use crate::dependency::{ErrorKind, Failure, Name};
+use crate::graph::Graph;
+use crate::health::machine::{Event, Transition, TransitionKind};
+use crate::health::{DependencyHealth, Snapshot, Status};
+
+/// The instant of an event, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) wall: Timestamp,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The time that [`Core::wakes_at`] asked for has come.
+    Wake,
+    Report {
+        node: NodeId,
+        generation: u32,
+        report: Report,
+    },
+    MonitorEnded {
+        node: NodeId,
+        generation: u32,
+        reason: String,
+    },
+    Look {
+        /// `None`: at every one.
+        name: Option<Name>,
+        urgency: Urgency,
+    },
+    Reload {
+        dependencies: Vec<Dependency>,
+        graph: Graph,
+    },
+    GateOpened,
+    /// The whole process stood still for this long.
+    ClockGap(Duration),
+}
+
+/// Who asks for a check now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// A request saw an error: never faster than the retry rules while the
+    /// dependency is known to be down.
+    Hint,
+    /// A person asks.
+    Operator,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Spawn {
+        node: NodeId,
+        generation: u32,
+        target: Target,
+    },
+    Check {
+        node: NodeId,
+        order: Order,
+    },
+    Retire(NodeId),
+    /// A transition of a live node, told or not.
+    Count(Name, TransitionKind),
+    Tell(Line),
+    Reloaded(ReloadOutcome),
+    Fatal(Fatal),
+}
+
+/// A line for people.
+#[derive(Debug)]
+pub(crate) enum Line {
+    Transition(Arc<DependencyHealth>, Transition),
+    StillDown(Arc<DependencyHealth>),
+    Flapping(Arc<DependencyHealth>, usize),
+    Calmed(Arc<DependencyHealth>),
+    ProbeRestarted {
+        dependency: Name,
+        reason: String,
+        restarts: usize,
+        delay: Duration,
+    },
+}
+
+/// Why the process cannot go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Fatal {
+    #[error(
+        "cannot start: {} was not up within its startup_deadline of {}: {} (tried {} times); {}",
+        .health.name, humantime::format_duration(*.deadline), last_error(.health), .health.attempts, hint(.health)
+    )]
+    StartupDeadline {
+        health: Arc<DependencyHealth>,
+        deadline: Duration,
+    },
+    #[error(
+        "cannot go on: the monitor of {dependency} was replaced {restarts} times within 30 s and broke again: {reason}"
+    )]
+    MonitorKeepsBreaking {
+        dependency: Name,
+        restarts: usize,
+        reason: String,
+    },
+}
+
+fn last_error(health: &DependencyHealth) -> &str {
+    match &health.failure {
+        Some(failure) => &failure.message,
+        None => "it did not answer",
+    }
+}
+
+fn hint(health: &DependencyHealth) -> &'static str {
+    let kind = health
+        .failure
+        .as_ref()
+        .map_or(ErrorKind::Timeout, |failure| failure.kind);
+    kind.hint(health.kind)
+}
+
+/// How much later than its deadlines a monitor may report before it counts as
+/// stuck. A busy machine delays tasks; a stuck one never reports.
+const STUCK_GRACE: Duration = Duration::from_secs(2);
+/// Checks in a row that may end without meaning anything.
+const INCONCLUSIVE_LIMIT: u32 = 3;
+/// So many dependencies get their first check at once; each further one this
+/// much later, so that thousands do not begin in the same millisecond.
+const FIRST_AT_ONCE: u32 = 100;
+const FIRST_SPREAD: Duration = Duration::from_millis(1);
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    /// The live ones, in start order.
+    pub(super) live: Vec<NodeId>,
+    dependents: HashMap<NodeId, Vec<NodeId>>,
+    agenda: BTreeSet<(Instant, NodeId)>,
+    appointments: HashMap<NodeId, Instant>,
+    pub(super) staged: Option<Staged>,
+    gate_opened: bool,
+    next_id: u32,
+    sequence: u64,
+    changed: bool,
+    rng: SmallRng,
+    pub(super) outputs: Vec<Output>,
+}
+
+impl Core {
+    pub(crate) fn new(dependencies: Vec<Dependency>, graph: &Graph, seed: u64, now: Now) -> Self {
+        let mut core = Self {
+            nodes: BTreeMap::new(),
+            live: Vec::new(),
+            dependents: HashMap::new(),
+            agenda: BTreeSet::new(),
+            appointments: HashMap::new(),
+            staged: None,
+            gate_opened: false,
+            next_id: 0,
+            sequence: 0,
+            changed: true,
+            rng: SmallRng::seed_from_u64(seed),
+            outputs: Vec::new(),
+        };
+        let ids: Vec<NodeId> = dependencies
+            .into_iter()
+            .map(|dependency| core.add(dependency, true, now))
+            .collect();
+        core.link(&ids, graph);
+        core.live = graph
+            .start_order()
+            .iter()
+            .map(|&position| ids[position])
+            .collect();
+        for (id, place) in core.live.clone().into_iter().zip(0..) {
+            let late = FIRST_SPREAD * u32::saturating_sub(place, FIRST_AT_ONCE - 1);
+            core.begin(id, now.instant + late, now);
+        }
+        core
+    }
+
+    /// Takes in what happened and answers with what is to be done.
+    pub(crate) fn handle(&mut self, input: Input, now: Now) -> Vec<Output> {
+        match input {
+            Input::Wake => {}
+            Input::Report {
+                node,
+                generation,
+                report,
+            } => self.report(node, generation, report, now),
+            Input::MonitorEnded {
+                node,
+                generation,
+                reason,
+            } => {
+                if self.is_current(node, generation) {
+                    self.monitor_broke(node, reason, now);
+                }
+            }
+            Input::Look { name, urgency } => self.look(name.as_ref(), urgency, now),
+            Input::Reload {
+                dependencies,
+                graph,
+            } => self.stage(dependencies, graph, now),
+            Input::GateOpened => {
+                self.gate_opened = true;
+                for id in self.live.clone() {
+                    self.touch(id, now);
+                }
+            }
+            Input::ClockGap(gap) => {
+                for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+                    if let Some(node) = self.nodes.get_mut(&id) {
+                        node.skip(gap);
+                    }
+                    self.touch(id, now);
+                }
+                if let Some(staged) = &mut self.staged {
+                    staged.since += gap;
+                }
+            }
+        }
+        self.keep_appointments(now);
+        self.settle_reload(now);
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// When [`Input::Wake`] is due.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        let agenda = self.agenda.first().map(|(at, _)| *at);
+        [agenda, self.staged_expires_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The state for readers, if it changed since the last call.
+    pub(crate) fn snapshot(&mut self) -> Option<Snapshot> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        self.sequence += 1;
+        let views = self.live.iter().map(|id| self.nodes[id].view.clone());
+        Some(Snapshot {
+            sequence: self.sequence,
+            dependencies: views.collect(),
+        })
+    }
+
+    /// The nodes to stop, one after the other: reverse start order.
+    pub(crate) fn stop_order(&self) -> Vec<(NodeId, Name)> {
+        let candidates = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| !node.live)
+            .map(|(id, _)| id);
+        let live = self.live.iter().rev();
+        let watched = candidates.chain(live).map(|id| (*id, &self.nodes[id]));
+        watched
+            .filter(|(_, node)| node.work != Work::Never)
+            .map(|(id, node)| (id, node.name().clone()))
+            .collect()
+    }
+
+    /// The name of a node that readiness counts.
+    pub(crate) fn live_name(&self, id: NodeId) -> Option<&Name> {
+        self.nodes.get(&id).filter(|node| node.live).map(Node::name)
+    }
+
+    // --- structure ---
+
+    pub(super) fn add(&mut self, config: Dependency, live: bool, now: Now) -> NodeId {
+        let id = NodeId(self.next_id);
+        self.next_id += 1;
+        self.nodes.insert(id, Node::new(config, live, now.wall));
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: NodeId) {
+        if let Some(at) = self.appointments.remove(&id) {
+            self.agenda.remove(&(at, id));
+        }
+        if self
+            .nodes
+            .remove(&id)
+            .is_some_and(|node| node.work != Work::Never)
+        {
+            self.outputs.push(Output::Retire(id));
+        }
+    }
+
+    /// Draws the edges of `graph` between `ids`, which stand in the order of
+    /// the list that the graph was built from.
+    pub(super) fn link(&mut self, ids: &[NodeId], graph: &Graph) {
+        for (position, id) in ids.iter().enumerate() {
+            let needs = graph
+                .needs(position)
+                .iter()
+                .map(|&need| ids[need])
+                .collect();
+            if let Some(node) = self.nodes.get_mut(id) {
+                node.needs = needs;
+            }
+        }
+        self.index_dependents();
+    }
+
+    pub(super) fn index_dependents(&mut self) {
+        self.dependents.clear();
+        for (id, node) in &self.nodes {
+            for need in &node.needs {
+                self.dependents.entry(*need).or_default().push(*id);
+            }
+        }
+    }
+
+    /// Starts the monitor of a new node; its first check is due at `first`.
+    pub(super) fn begin(&mut self, id: NodeId, first: Instant, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let Some(target) = node
+            .config
+            .target
+            .clone()
+            .filter(|_| node.work != Work::Never)
+        else {
+            return;
+        };
+        let next = (!node.is_blocked()).then_some(first);
+        node.work = Work::Idle { next };
+        self.outputs.push(Output::Spawn {
+            node: id,
+            generation: node.generation,
+            target,
+        });
+        self.review_needs(id, now);
+        self.touch(id, now);
+    }
+
+    // --- events ---
+
+    fn is_current(&self, id: NodeId, generation: u32) -> bool {
+        self.nodes
+            .get(&id)
+            .is_some_and(|node| node.generation == generation)
+    }
+
+    fn report(&mut self, id: NodeId, generation: u32, report: Report, now: Now) {
+        if !self.is_current(id, generation) {
+            return;
+        }
+        match report {
+            Report::Checked(checked) => self.checked(id, checked, now),
+            Report::SessionLost => {
+                let Some(node) = self.nodes.get_mut(&id) else {
+                    return;
+                };
+                // A close is no verdict; it is a reason to look now.
+                if let Work::Idle { next: Some(next) } = node.work {
+                    let delay = node.pace.after_loss(&node.config.checks, now.instant);
+                    let next = next.min(now.instant + delay);
+                    node.work = Work::Idle { next: Some(next) };
+                    self.touch(id, now);
+                }
+            }
+        }
+    }
+
+    fn checked(&mut self, id: NodeId, checked: Checked, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if !matches!(node.work, Work::Checking { .. }) {
+            return;
+        }
+        node.checked_at = Some(now.instant);
+        if checked.connected {
+            node.pace.connected(now.instant);
+        }
+        if node.is_blocked() {
+            // What it needs went away meanwhile: the answer means nothing.
+            node.work = Work::Idle { next: None };
+            self.touch(id, now);
+            return;
+        }
+        if checked.overslept && node.inconclusive < INCONCLUSIVE_LIMIT {
+            node.inconclusive += 1;
+            node.work = Work::Idle {
+                next: Some(now.instant),
+            };
+            self.touch(id, now);
+            return;
+        }
+        node.inconclusive = 0;
+        let failure = checked.result.as_ref().err().map(|failure| failure.kind);
+        let event = match checked.result {
+            Ok(passed) => Event::Passed(passed),
+            Err(failure) => Event::Failed(failure),
+        };
+        self.apply(id, event, now);
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let (status, checks) = (node.status(), &node.config.checks);
+        let delay = node
+            .pace
+            .after_check(status, failure, checks, &mut self.rng);
+        node.work = Work::Idle {
+            next: Some(now.instant + delay),
+        };
+        self.touch(id, now);
+    }
+
+    /// A monitor panicked or went silent: it is replaced, and what it watched
+    /// is unknown meanwhile, which counts as one failure.
+    fn monitor_broke(&mut self, id: NodeId, reason: String, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if matches!(node.work, Work::Broken { .. } | Work::Never) {
+            return;
+        }
+        let dependency = node.name().clone();
+        if !node.live {
+            self.abandon_reload(format!("{dependency}: {reason}"));
+            return;
+        }
+        let Some(delay) = node.restarts.note(now.instant) else {
+            self.outputs
+                .push(Output::Fatal(Fatal::MonitorKeepsBreaking {
+                    dependency,
+                    restarts: node.restarts.recent() - 1,
+                    reason,
+                }));
+            return;
+        };
+        node.work = Work::Broken {
+            respawn_at: now.instant + delay,
+        };
+        node.generation += 1;
+        let line = Line::ProbeRestarted {
+            dependency,
+            restarts: node.restarts.recent(),
+            delay,
+            reason: reason.clone(),
+        };
+        let blocked = node.is_blocked();
+        self.outputs.push(Output::Retire(id));
+        self.outputs.push(Output::Tell(line));
+        if !blocked {
+            let failure = Failure::new(ErrorKind::Timeout, format!("no answer: {reason}"));
+            self.apply(id, Event::Failed(failure), now);
+        }
+        self.touch(id, now);
+    }
+
+    fn look(&mut self, name: Option<&Name>, urgency: Urgency, now: Now) {
+        for id in self.live.clone() {
+            let Some(node) = self.nodes.get_mut(&id) else {
+                continue;
+            };
+            if name.is_some_and(|name| name != node.name()) {
+                continue;
+            }
+            let Work::Idle { next: Some(next) } = node.work else {
+                // A check runs already, or none may run.
+                continue;
+            };
+            let soonest = match urgency {
+                Urgency::Operator => now.instant,
+                Urgency::Hint if node.status() == Status::Error => continue,
+                // However many requests fail, one look each fast interval.
+                Urgency::Hint => node
+                    .checked_at
+                    .map_or(now.instant, |at| at + node.config.checks.fast_interval)
+                    .max(now.instant),
+            };
+            node.work = Work::Idle {
+                next: Some(next.min(soonest)),
+            };
+            node.fresh_wanted = true;
+            self.touch(id, now);
+        }
+    }
+
+    // --- consequences ---
+
+    /// Steps one machine and everything that depends on the outcome.
+    fn apply(&mut self, id: NodeId, event: Event, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let let_pass = node.lets_pass();
+        let transition = node.machine.step(event, node.thresholds(), now.wall);
+        let lets_pass = node.lets_pass();
+        node.refresh_view();
+        let tale = match transition {
+            Some(transition) => node.narrator.transition(transition, now.instant),
+            None => node.narrator.checked(node.status(), now.instant),
+        };
+        if node.live {
+            self.changed = true;
+            let view = node.view.clone();
+            let counted = transition.map(|transition| (view.name.clone(), transition.kind));
+            self.outputs
+                .extend(counted.map(|(name, kind)| Output::Count(name, kind)));
+            self.outputs
+                .extend(tale.map(|tale| Output::Tell(line(view, tale))));
+        }
+        self.touch(id, now);
+        if let_pass != lets_pass {
+            for dependent in self.dependents.get(&id).cloned().unwrap_or_default() {
+                self.review_needs(dependent, now);
+            }
+        }
+    }
+
+    /// Blocks a node that lacks something, or lets it be checked again. Edges
+    /// form no cycle, so this ends.
+    pub(super) fn review_needs(&mut self, id: NodeId, now: Now) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        if node.work == Work::Never {
+            return;
+        }
+        let missing = node.needs.iter().map(|need| &self.nodes[need]);
+        let missing = missing
+            .filter(|need| !need.lets_pass())
+            .map(|need| need.name().clone())
+            .next();
+        match missing {
+            Some(need) if node.machine.blocked_by() != Some(&need) => {
+                self.apply(id, Event::NeedLost(need), now);
+                let Some(node) = self.nodes.get_mut(&id) else {
+                    return;
+                };
+                if let Work::Idle { next } = &mut node.work {
+                    *next = None;
+                }
+            }
+            None if node.is_blocked() => {
+                self.apply(id, Event::NeedsMet, now);
+                let Some(node) = self.nodes.get_mut(&id) else {
+                    return;
+                };
+                node.pace.unblocked();
+                if let Work::Idle { next } = &mut node.work {
+                    *next = Some(now.instant);
+                }
+            }
+            _ => return,
+        }
+        self.touch(id, now);
+    }
+
+    /// Brings clock and agenda in line with what changed about a node.
+    pub(super) fn touch(&mut self, id: NodeId, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        node.update_clock(self.gate_opened, now.instant);
+        let wakes_at = node.wakes_at();
+        let before = match wakes_at {
+            Some(at) => self.appointments.insert(id, at),
+            None => self.appointments.remove(&id),
+        };
+        if before == wakes_at {
+            return;
+        }
+        if let Some(before) = before {
+            self.agenda.remove(&(before, id));
+        }
+        if let Some(at) = wakes_at {
+            self.agenda.insert((at, id));
+        }
+    }
+
+    fn keep_appointments(&mut self, now: Now) {
+        while let Some(&(at, id)) = self.agenda.first() {
+            if at > now.instant {
+                return;
+            }
+            self.wake(id, now);
+        }
+    }
+
+    /// The time has come to do something about a node.
+    fn wake(&mut self, id: NodeId, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.clock.expires_at().is_some_and(|at| at <= now.instant) {
+            let deadline = node.config.checks.startup_deadline.unwrap_or_default();
+            node.clock = super::clock::StartClock::new(None);
+            let health = node.view.clone();
+            self.outputs
+                .push(Output::Fatal(Fatal::StartupDeadline { health, deadline }));
+        }
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        match node.work {
+            Work::Idle { next: Some(next) } if next <= now.instant => self.order_check(id, now),
+            Work::Checking { overdue_at } if overdue_at <= now.instant => {
+                let reason = "the monitor was silent for longer than its deadlines allow";
+                self.monitor_broke(id, reason.to_owned(), now);
+            }
+            Work::Broken { respawn_at } if respawn_at <= now.instant => {
+                self.begin(id, now.instant, now);
+            }
+            _ => {}
+        }
+        self.touch(id, now);
+    }
+
+    fn order_check(&mut self, id: NodeId, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        let order = Order {
+            connect_timeout: node.config.checks.connect_timeout,
+            timeout: node.config.checks.timeout,
+            fresh: std::mem::take(&mut node.fresh_wanted),
+        };
+        node.work = Work::Checking {
+            overdue_at: now.instant + order.longest() + STUCK_GRACE,
+        };
+        self.outputs.push(Output::Check { node: id, order });
+    }
+
+    /// Takes over new settings without touching status or session.
+    pub(super) fn reconfigure(&mut self, id: NodeId, config: Dependency, now: Now) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        node.config = config;
+        node.live = true;
+        node.refresh_view();
+        if let Work::Idle { next: Some(next) } = node.work {
+            let checks = &node.config.checks;
+            let latest = now.instant + jittered(checks.interval, checks.jitter, &mut self.rng);
+            node.work = Work::Idle {
+                next: Some(next.min(latest)),
+            };
+        }
+        self.changed = true;
+    }
+}
+
+fn line(view: Arc<DependencyHealth>, tale: Tale) -> Line {
+    match tale {
+        Tale::Transition(transition) => Line::Transition(view, transition),
+        Tale::StillDown => Line::StillDown(view),
+        Tale::Flapping(flaps) => Line::Flapping(view, flaps),
+        Tale::Calmed => Line::Calmed(view),
+    }
+}
