@@ -9,12 +9,22 @@ pub mod config;
 
 pub mod graph;
 
-pub mod backoff;
-
 pub mod probe;
 
 pub mod health;
 
+pub mod backoff;
+
 pub mod supervisor;
 
+pub mod gate;
+
 pub mod shutdown;
+
+pub mod signals;
+
+pub mod systemd;
+
+pub mod telemetry;
+
+pub mod exit;

@@ -1,0 +1,113 @@
+//! The one place that decides whether the API listener is open.
+//!
+//! It opens once, when everything that gates is up in one and the same
+//! snapshot, and closes for good when shutdown begins. A loss in between keeps
+//! it open: readiness says `unavailable`, and requests are refused at once.
+
+use std::sync::Arc;
+
+use crate::health::readiness::Verdict;
+use crate::health::{Published, Reader, WriterGone};
+use crate::shutdown::{Phase, PhaseWriter};
+
+/// What the gate has decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The listener must not accept yet.
+    Shut,
+    /// The listener accepts.
+    Open,
+    /// The listener stops accepting when the drain delay is over.
+    Draining,
+}
+
+/// The decision: a pure function of phase and verdict.
+pub fn decide(phase: Phase, verdict: Verdict) -> Decision {
+    match phase {
+        Phase::Starting if verdict.gating_up => Decision::Open,
+        Phase::Starting => Decision::Shut,
+        Phase::Serving => Decision::Open,
+        Phase::Draining | Phase::Stopped => Decision::Draining,
+    }
+}
+
+/// The only writer of the phase.
+#[derive(Debug)]
+pub struct Gate {
+    phase: PhaseWriter,
+    now: Phase,
+}
+
+impl Gate {
+    /// A gate that is shut.
+    pub fn new(phase: PhaseWriter) -> Self {
+        Self {
+            phase,
+            now: Phase::Starting,
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.now
+    }
+
+    /// Waits for a snapshot that opens a shut gate, and answers with it. A
+    /// supervisor that is gone never opens anything.
+    pub async fn may_open(&self, health: &mut Reader) -> Result<Arc<Published>, WriterGone> {
+        let phase = self.now;
+        health
+            .wait_for(|published| decide(phase, published.verdict) == Decision::Open)
+            .await
+    }
+
+    /// The listener accepts.
+    pub fn opened(&mut self) {
+        self.advance(Phase::Serving);
+    }
+
+    /// Shutdown has begun.
+    pub fn drain(&mut self) {
+        self.advance(Phase::Draining);
+    }
+
+    /// Nothing is served any more.
+    pub fn stopped(&mut self) {
+        self.advance(Phase::Stopped);
+    }
+
+    fn advance(&mut self, phase: Phase) {
+        self.now = self.now.max(phase);
+        self.phase.advance(phase);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [bool; 2] = [false, true];
+
+    #[test]
+    fn it_opens_only_when_all_that_gates_is_up() {
+        for gating_up in ALL {
+            for required_up in ALL {
+                for all_up in ALL {
+                    let verdict = Verdict {
+                        gating_up,
+                        required_up,
+                        all_up,
+                    };
+                    let expected = if gating_up {
+                        Decision::Open
+                    } else {
+                        Decision::Shut
+                    };
+                    assert_eq!(decide(Phase::Starting, verdict), expected);
+                    assert_eq!(decide(Phase::Serving, verdict), Decision::Open);
+                    assert_eq!(decide(Phase::Draining, verdict), Decision::Draining);
+                    assert_eq!(decide(Phase::Stopped, verdict), Decision::Draining);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The signals that the daemon understands.
+
+use std::io;
+
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Stop gracefully, after the drain delay.
+    Terminate,
+    /// Stop gracefully, without the drain delay.
+    Interrupt,
+    /// Read the configuration files again.
+    Hangup,
+    /// Check everything now and log the state.
+    User1,
+}
+
+impl Signal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+            Self::Hangup => "SIGHUP",
+            Self::User1 => "SIGUSR1",
+        }
+    }
+
+    /// The number that a shell adds to 128, of a signal that stops.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Hangup => 1,
+            Self::Interrupt => 2,
+            Self::User1 => 10,
+            Self::Terminate => 15,
+        }
+    }
+
+    pub fn stops(self) -> bool {
+        matches!(self, Self::Terminate | Self::Interrupt)
+    }
+}
+
+/// The signals that arrive, in order.
+#[derive(Debug)]
+pub struct Signals(mpsc::UnboundedReceiver<Signal>);
+
+impl Signals {
+    /// Installs the handlers. From here on no signal ends the process by
+    /// itself.
+    ///
+    /// Equal signals merge while their reader is busy, so the task that reads
+    /// them does nothing but pass them on.
+    pub fn install(tasks: &mut JoinSet<()>) -> io::Result<Self> {
+        let mut arriving = signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tasks.spawn(async move {
+            while let Some(number) = arriving.next().await {
+                let signal = match number {
+                    SIGTERM => Signal::Terminate,
+                    SIGINT => Signal::Interrupt,
+                    SIGHUP => Signal::Hangup,
+                    _ => Signal::User1,
+                };
+                if sender.send(signal).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self(receiver))
+    }
+
+    /// The next signal; never resolves once the handlers are gone.
+    pub async fn next(&mut self) -> Signal {
+        match self.0.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next signal that asks to stop; others are dropped.
+    pub async fn next_stop(&mut self) -> Signal {
+        loop {
+            let signal = self.next().await;
+            if signal.stops() {
+                return signal;
+            }
+        }
+    }
+}
