@@ -679,3 +679,6 @@ fn line(view: Arc<DependencyHealth>, tale: Tale) -> Line {
         Tale::Calmed => Line::Calmed(view),
     }
 }
+
+#[cfg(test)]
+mod tests;

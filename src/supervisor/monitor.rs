@@ -270,6 +270,3 @@ async fn lost(open: &mut Option<Open>) {
         None => std::future::pending().await,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,143 @@
+//! Decisions that need no monitor to be seen.
+
+use super::*;
+use crate::config::{Address, Checks};
+use crate::dependency::{Kind, Passed, Policy};
+
+fn core() -> (Core, Instant) {
+    let dependency = Dependency {
+        name: "a".parse().unwrap(),
+        kind: Kind::Tcp,
+        policy: Policy::Required,
+        needs: Vec::new(),
+        target: Some(Target::Tcp(Address::Tcp {
+            host: "scripted".into(),
+            port: 1,
+        })),
+        checks: Checks::default(),
+    };
+    let graph = Graph::build(std::slice::from_ref(&dependency)).unwrap();
+    let began = Instant::now();
+    (Core::new(vec![dependency], &graph, 7, at(began)), began)
+}
+
+fn at(instant: Instant) -> Now {
+    Now {
+        instant,
+        wall: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn report(generation: u32, result: Result<(), ErrorKind>, overslept: bool) -> Input {
+    let result = match result {
+        Ok(()) => Ok(Passed {
+            latency: Duration::ZERO,
+            note: None,
+        }),
+        Err(kind) => Err(Failure::new(kind, "scripted")),
+    };
+    let checked = Checked {
+        result,
+        took: Duration::ZERO,
+        connected: true,
+        renewal_failure: None,
+        overslept,
+    };
+    Input::Report {
+        node: NodeId(0),
+        generation,
+        report: Report::Checked(checked),
+    }
+}
+
+fn status(core: &Core) -> Status {
+    core.nodes[&NodeId(0)].status()
+}
+
+fn checks_ordered(outputs: &[Output]) -> usize {
+    let ordered = |output: &&Output| matches!(output, Output::Check { .. });
+    outputs.iter().filter(ordered).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_monitor_is_replaced_and_its_late_report_is_not_heard() {
+    let (mut core, began) = core();
+    assert_eq!(checks_ordered(&core.handle(Input::Wake, at(began))), 1);
+
+    let overdue = core.wakes_at().unwrap();
+    assert_eq!(
+        overdue,
+        began + Duration::from_secs(6),
+        "its deadlines and the grace"
+    );
+    let outputs = core.handle(Input::Wake, at(overdue));
+    assert!(
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Retire(NodeId(0))))
+    );
+    let restarted = |output: &Output| matches!(output, Output::Tell(Line::ProbeRestarted { .. }));
+    assert!(outputs.iter().any(restarted));
+
+    core.handle(report(0, Ok(()), false), at(overdue));
+    assert_ne!(status(&core), Status::Ok, "the old monitor is not heard");
+
+    let respawn = core.wakes_at().unwrap();
+    let outputs = core.handle(Input::Wake, at(respawn));
+    let spawned = |output: &Output| matches!(output, Output::Spawn { generation: 1, .. });
+    assert!(outputs.iter().any(spawned));
+    assert_eq!(checks_ordered(&outputs), 1);
+    core.handle(report(1, Ok(()), false), at(respawn));
+    assert_eq!(status(&core), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_clock_restarts_nothing_and_spends_no_deadline() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    let gap = Duration::from_mins(10);
+    let resumed = began + gap;
+    let outputs = core.handle(Input::ClockGap(gap), at(resumed));
+    assert!(outputs.is_empty(), "{outputs:?}");
+    assert_eq!(core.wakes_at(), Some(resumed + Duration::from_secs(6)));
+
+    // The check that slept through the gap says nothing; the next decides.
+    let outputs = core.handle(report(0, Err(ErrorKind::Timeout), true), at(resumed));
+    assert_eq!(checks_ordered(&outputs), 1);
+    assert_eq!(core.nodes[&NodeId(0)].machine.attempts(), 0);
+    core.handle(report(0, Ok(()), false), at(resumed));
+    assert_eq!(status(&core), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_always_oversleeps_cannot_hide_a_loss() {
+    let (mut core, began) = core();
+    let mut now = began;
+    core.handle(Input::Wake, at(now));
+    core.handle(report(0, Ok(()), false), at(now));
+    for _ in 0..40 {
+        now = core.wakes_at().unwrap();
+        core.handle(Input::Wake, at(now));
+        core.handle(report(0, Err(ErrorKind::Timeout), true), at(now));
+    }
+    assert_eq!(status(&core), Status::Error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_checked_twice_at_once() {
+    let (mut core, began) = core();
+    assert_eq!(checks_ordered(&core.handle(Input::Wake, at(began))), 1);
+    for urgency in [Urgency::Hint, Urgency::Operator] {
+        let look = Input::Look {
+            name: None,
+            urgency,
+        };
+        assert_eq!(checks_ordered(&core.handle(look, at(began))), 0);
+    }
+    let lost = Input::Report {
+        node: NodeId(0),
+        generation: 0,
+        report: Report::SessionLost,
+    };
+    assert_eq!(checks_ordered(&core.handle(lost, at(began))), 0);
+}
