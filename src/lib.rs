@@ -11,6 +11,8 @@ pub mod graph;
 
 pub mod backoff;
 
+pub mod net;
+
 pub mod probe;
 
 pub mod health;
