@@ -9,6 +9,8 @@ pub mod config;
 
 pub mod graph;
 
+pub mod net;
+
 pub mod probe;
 
 pub mod health;

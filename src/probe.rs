@@ -3,9 +3,33 @@
 //! A probe does one thing. It has no timers and tries nothing twice: whoever
 //! calls it owns the deadline, and dropping a future abandons the attempt.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
+use crate::config::Target;
 use crate::dependency::{Failure, Observation};
+
+mod driver;
+mod habit;
+
+pub mod postgres;
+
+pub mod redis;
+
+pub mod http;
+
+pub mod tcp;
+
+/// The probe that checks what stands at `target`.
+pub fn for_target(target: &Target) -> Arc<dyn Probe> {
+    match target {
+        Target::Postgres(target) => Arc::new(postgres::PostgresProbe::new(target.clone())),
+        Target::Redis(target) => Arc::new(redis::RedisProbe::new(target.clone())),
+        Target::Http(target) => Arc::new(http::HttpProbe::new(target.clone())),
+        Target::Tcp(address) => Arc::new(tcp::TcpProbe::new(address.clone())),
+    }
+}
 
 /// A way to reach one dependency.
 pub trait Probe: std::fmt::Debug + Send + Sync + 'static {
@@ -21,9 +45,4 @@ pub trait Session: Send + 'static {
     /// Resolves when the peer has closed the session, and never for protocols
     /// that keep none open. It may be dropped and called again at will.
     fn lost(&mut self) -> BoxFuture<'_, ()>;
-}
-
-/// The probe for a target.
-pub fn for_target(_target: &crate::config::Target) -> std::sync::Arc<dyn Probe> {
-    unimplemented!()
 }
