@@ -21,6 +21,8 @@ pub mod supervisor;
 
 pub mod gate;
 
+pub mod cache;
+
 pub mod shutdown;
 
 pub mod signals;

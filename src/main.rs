@@ -1,1 +1,7 @@
-fn main() {}
+//! Parses, runs, and maps the outcome to an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    budgetd::cli::main().into()
+}
