@@ -73,6 +73,12 @@ impl Signals {
         Ok(Self(receiver))
     }
 
+    /// Hands the arriving signals over; none arrive here any more.
+    pub fn take(&mut self) -> Self {
+        let (_, nothing) = mpsc::unbounded_channel();
+        Self(std::mem::replace(&mut self.0, nothing))
+    }
+
     /// The next signal; never resolves once the handlers are gone.
     pub async fn next(&mut self) -> Signal {
         match self.0.recv().await {

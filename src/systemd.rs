@@ -14,13 +14,6 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// A sentence for `systemctl status`.
-pub fn status(sentence: &str) {
-    // A line break would begin another assignment.
-    let line = sentence.replace(['\n', '\r'], " ");
-    send(&[NotifyState::Status(&line)]);
-}
-
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(

@@ -1,0 +1,67 @@
+//! `budgetd run`: the daemon.
+
+use std::io::{self, IsTerminal};
+
+use tokio::runtime::Builder;
+
+use super::{block_on, output};
+use crate::config::{LogFormat, Sources};
+use crate::daemon::{self, Start};
+use crate::exit::Exit;
+use crate::telemetry::{Format, Telemetry};
+
+pub(super) fn run(sources: Sources) -> Exit {
+    let (loaded, graph) = match daemon::plan(&sources) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            log_problems(&problems);
+            output::problems(&problems);
+            return Exit::Configuration;
+        }
+    };
+    let log = &loaded.config.log;
+    let format = match log.format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Json => Format::Json,
+        LogFormat::Pretty => Format::Pretty,
+    };
+    let telemetry = match Telemetry::start(format, &log.level, &loaded.config.environment) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            output::error(&error.to_string());
+            return Exit::Configuration;
+        }
+    };
+    let start = Start {
+        loaded,
+        graph,
+        sources,
+        telemetry: &telemetry,
+    };
+    let runtime = Builder::new_multi_thread().enable_all().thread_name("worker").build();
+    let ended = block_on(runtime, daemon::run(start));
+    // The log is written out before the process ends.
+    drop(telemetry);
+    match ended {
+        Ok(Ok(())) => Exit::Success,
+        Ok(Err(end)) => {
+            output::error(&end.to_string());
+            end.exit()
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// Tells a log pipeline, which reads stdout only, what people read on stderr.
+fn log_problems(problems: &[String]) {
+    if io::stdout().is_terminal() {
+        return;
+    }
+    if let Ok(_telemetry) = Telemetry::start(Format::Json, "info", "unknown") {
+        tracing::error!(
+            event = "config_invalid",
+            problems = problems.join("; "),
+            "cannot start: the configuration is invalid"
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! The composition root: the only module that knows everybody, and the one
+//! place that orders start and stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Loaded, OnRequiredLoss, Sources};
+use crate::exit::Exit;
+use crate::gate::Gate;
+use crate::graph::Graph;
+use crate::health::Reader;
+use crate::shutdown::{self, Phase};
+use crate::signals::{Signal, Signals};
+use crate::supervisor::{self, Fatal, Supervisor};
+use crate::systemd;
+use crate::telemetry::Telemetry;
+
+mod plan;
+
+mod front;
+
+mod reload;
+
+mod leave;
+
+mod meters;
+
+mod lines;
+
+pub use plan::plan;
+
+use front::{Api, Front};
+use reload::Reloads;
+
+/// What the daemon starts from.
+#[derive(Debug)]
+pub struct Start<'a> {
+    pub loaded: Loaded,
+    pub graph: Graph,
+    pub sources: Sources,
+    pub telemetry: &'a Telemetry,
+}
+
+/// Why the daemon ended otherwise than by a clean stop.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    #[error("{0}")]
+    Fatal(#[from] Fatal),
+    #[error("cannot go on: the supervisor broke: {0}")]
+    SupervisorBroke(String),
+    #[error("a required dependency was lost, and lifecycle.on_required_loss is \"exit\": {0}")]
+    RequiredLost(String),
+    #[error("{0}")]
+    OperatingSystem(String),
+    #[error("stopped at once by a second {}", .0.as_str())]
+    SecondSignal(Signal),
+}
+
+impl End {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Fatal(Fatal::StartupDeadline { .. }) | Self::RequiredLost(_) => Exit::Unavailable,
+            Self::Fatal(Fatal::MonitorKeepsBreaking { .. }) | Self::SupervisorBroke(_) => {
+                Exit::Internal
+            }
+            Self::OperatingSystem(_) => Exit::OperatingSystem,
+            Self::SecondSignal(signal) => Exit::Signal(signal.number()),
+        }
+    }
+}
+
+/// Why the daemon stops.
+#[derive(Debug)]
+enum Reason {
+    Signal(Signal),
+    End(End),
+}
+
+/// The daemon while it lives.
+struct Daemon<'a> {
+    config: Arc<ArcSwap<Config>>,
+    began: Instant,
+    /// Whether the gate was open when shutdown began.
+    served: bool,
+    gate: Gate,
+    health: Reader,
+    signals: Signals,
+    front: Front,
+    api: Api,
+    supervisor: supervisor::Handle,
+    stop_supervisor: CancellationToken,
+    supervising: JoinSet<Result<(), Fatal>>,
+    reloads: Reloads<'a>,
+    /// Tasks that only serve others and end with the process.
+    helpers: JoinSet<()>,
+}
+
+/// What the daemon waits for while it lives.
+enum Event {
+    Signal(Signal),
+    MayOpen,
+    RequiredLost(String),
+    SupervisorEnded(End),
+    Reloaded(Box<reload::Outcome>),
+}
+
+/// Runs the daemon to its end.
+pub async fn run(start: Start<'_>) -> Result<(), End> {
+    let mut daemon = Daemon::start(start).await?;
+    let reason = daemon.live().await;
+    let stopping = match &reason {
+        Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
+        Reason::End(end) => end.to_string(),
+    };
+    daemon.announce_stop(&reason, &stopping);
+    // A second signal ends the process wherever it is.
+    let mut second = daemon.signals.take();
+    tokio::select! {
+        biased;
+        signal = second.next_stop() => {
+            lines::second_signal(signal);
+            Err(End::SecondSignal(signal))
+        }
+        () = daemon.leave(&reason) => match reason {
+            Reason::Signal(_) => Ok(()),
+            Reason::End(end) => Err(end),
+        }
+    }
+}
+
+impl<'a> Daemon<'a> {
+    /// Handlers, listeners, supervisor: in the order that makes every failure
+    /// visible before anything is promised.
+    async fn start(start: Start<'a>) -> Result<Self, End> {
+        let Start {
+            loaded,
+            graph,
+            sources,
+            telemetry,
+        } = start;
+        let began = Instant::now();
+        let mut helpers = JoinSet::new();
+        let signals = Signals::install(&mut helpers).map_err(|error| {
+            End::OperatingSystem(format!("cannot install signal handlers: {error}"))
+        })?;
+        let config = Arc::new(ArcSwap::from_pointee(loaded.config.clone()));
+        let (phase_writer, phase) = shutdown::phase();
+        let (supervisor, handle, health) = Supervisor::new(
+            loaded.config.dependencies.clone(),
+            &graph,
+            supervisor::real_probes(),
+            crate::http::health::render,
+        );
+        let (front, api) = Front::open(front::Parts {
+            config: &config,
+            health: &health,
+            phase: &phase,
+            supervisor: &handle,
+            telemetry,
+            helpers: &mut helpers,
+        })
+        .await
+        .map_err(End::OperatingSystem)?;
+        lines::startup_begin(&loaded, front.addresses());
+
+        let stop_supervisor = CancellationToken::new();
+        let mut supervising = JoinSet::new();
+        supervising.spawn(supervisor.run(stop_supervisor.clone()));
+        Ok(Self {
+            reloads: Reloads::new(sources, loaded, telemetry),
+            config,
+            began,
+            served: false,
+            gate: Gate::new(phase_writer),
+            health,
+            signals,
+            front,
+            api,
+            supervisor: handle,
+            stop_supervisor,
+            supervising,
+            helpers,
+        })
+    }
+
+    /// Serves until there is a reason to stop.
+    async fn live(&mut self) -> Reason {
+        loop {
+            match self.next_event().await {
+                Event::Signal(signal) if signal.stops() => return Reason::Signal(signal),
+                Event::Signal(Signal::User1) => {
+                    self.supervisor.check_now(None);
+                    lines::status_dump(&self.health.current(), self.gate.phase());
+                }
+                Event::Signal(_) => {
+                    self.reloads.ask();
+                    self.begin_reload();
+                }
+                Event::MayOpen => {
+                    if let Err(end) = self.open().await {
+                        return Reason::End(end);
+                    }
+                    self.begin_reload();
+                }
+                Event::RequiredLost(names) => return Reason::End(End::RequiredLost(names)),
+                Event::SupervisorEnded(end) => return Reason::End(end),
+                Event::Reloaded(outcome) => {
+                    if let Some(config) = self.reloads.finish(*outcome) {
+                        self.front.reconfigure(&config);
+                        self.config.store(Arc::new(config));
+                    }
+                    self.begin_reload();
+                }
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let starting = self.gate.phase() == Phase::Starting;
+        let leaves_on_loss = self.config.load().lifecycle.on_required_loss == OnRequiredLoss::Exit;
+        let mut for_gate = self.health.clone();
+        let mut for_loss = self.health.clone();
+        tokio::select! {
+            biased;
+            signal = self.signals.next() => Event::Signal(signal),
+            ended = self.supervising.join_next() => Event::SupervisorEnded(supervisor_end(ended)),
+            Ok(_) = self.gate.may_open(&mut for_gate), if starting => Event::MayOpen,
+            Ok(lost) = required_loss(&mut for_loss), if !starting && leaves_on_loss => Event::RequiredLost(lost),
+            Some(outcome) = self.reloads.ended() => Event::Reloaded(Box::new(outcome)),
+        }
+    }
+
+    /// Opens the gate: listen first, then say so.
+    async fn open(&mut self) -> Result<(), End> {
+        self.api.listen(&self.front).map_err(End::OperatingSystem)?;
+        self.gate.opened();
+        systemd::ready();
+        lines::opened(self.front.addresses(), self.began.elapsed(), &self.health.current());
+        self.supervisor.gate_opened().await;
+        Ok(())
+    }
+
+    /// Begins a reload that was asked for, once the gate has opened and no
+    /// other one runs.
+    fn begin_reload(&mut self) {
+        if self.gate.phase() == Phase::Serving {
+            self.reloads.begin(&self.supervisor);
+        }
+    }
+}
+
+/// Waits until a required dependency is not up; answers with their names.
+async fn required_loss(health: &mut Reader) -> Result<String, crate::health::WriterGone> {
+    let published = health.wait_for(|published| !published.verdict.required_up).await?;
+    let lost = published.snapshot.dependencies.iter().filter(|dependency| {
+        dependency.policy == crate::dependency::Policy::Required && !dependency.status.is_up()
+    });
+    let lost: Vec<&str> = lost.map(|dependency| dependency.name.as_str()).collect();
+    Ok(lost.join(", "))
+}
+
+fn supervisor_end(ended: Option<Result<Result<(), Fatal>, tokio::task::JoinError>>) -> End {
+    match ended {
+        Some(Ok(Err(fatal))) => End::Fatal(fatal),
+        Some(Err(error)) => End::SupervisorBroke(error.to_string()),
+        Some(Ok(Ok(()))) | None => End::SupervisorBroke("it ended by itself".to_owned()),
+    }
+}
+
+/// Waits for a task that was told to end, within `limit`.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    timeout(limit, work).await.ok()
+}

@@ -1,0 +1,84 @@
+//! The way out: drain, stop, close, in this order and each within its bound.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Daemon, Reason, lines, within};
+use crate::shutdown::Phase;
+use crate::signals::Signal;
+use crate::systemd;
+
+/// How long the supervisor may take to close its sessions.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long connections that were told to end may take to be gone.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Daemon<'_> {
+    /// Says that shutdown has begun, everywhere at once.
+    pub(super) fn announce_stop(&mut self, reason: &Reason, why: &str) {
+        let signal = match reason {
+            Reason::Signal(signal) => Some(*signal),
+            Reason::End(error) => {
+                lines::fatal(&error.to_string());
+                None
+            }
+        };
+        self.served = self.gate.phase() == Phase::Serving;
+        systemd::stopping();
+        self.gate.drain();
+        lines::shutdown_begin(why, signal);
+    }
+
+    /// Leaves without losing a request.
+    pub(super) async fn leave(&mut self, reason: &Reason) {
+        let began = Instant::now();
+        if self.served {
+            self.drain(reason).await;
+        }
+        self.stop_supervisor.cancel();
+        let ended = async { while self.supervising.join_next().await.is_some() {} };
+        if within(CLOSE_TIMEOUT, ended).await.is_none() {
+            self.supervising.shutdown().await;
+        }
+        self.gate.stopped();
+        self.front.close().await;
+        self.helpers.shutdown().await;
+        lines::shutdown_complete(began.elapsed());
+    }
+
+    async fn drain(&mut self, reason: &Reason) {
+        let began = Instant::now();
+        let lifecycle = self.config.load().lifecycle.clone();
+        // An impatient person, and a broken daemon, wait for no balancer.
+        let delay = match reason {
+            Reason::Signal(Signal::Terminate) | Reason::End(super::End::RequiredLost(_)) => {
+                lifecycle.drain_delay
+            }
+            Reason::Signal(_) | Reason::End(_) => Duration::ZERO,
+        };
+        lines::drain_begin(delay, lifecycle.drain_timeout);
+        tokio::time::sleep(delay).await;
+        self.api.stop_accepting();
+        let ended = within(lifecycle.drain_timeout, self.api.ended()).await;
+        let cut = match ended {
+            Some(_) => 0,
+            None => {
+                self.api.cut();
+                let outcome = within(CUT_TIMEOUT, self.api.ended()).await.flatten();
+                let requests = outcome.map(|outcome| outcome.cut).unwrap_or_default();
+                let held_by: Vec<String> = requests.iter().map(ToString::to_string).collect();
+                if !requests.is_empty() {
+                    lines::drain_timeout_exceeded(
+                        requests.len(),
+                        &held_by.join(", "),
+                        lifecycle.drain_timeout,
+                    );
+                }
+                requests.len()
+            }
+        };
+        lines::listener_closed(&self.front.addresses().api);
+        lines::drain_complete(began.elapsed(), cut);
+    }
+}

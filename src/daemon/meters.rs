@@ -1,0 +1,127 @@
+//! The metrics that are read off the daemon's state whenever someone asks.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+
+use crate::dependency::Name;
+use crate::health::{Reader, Status};
+use crate::shutdown::{Phase, PhaseReader};
+use crate::telemetry::DroppedLines;
+use crate::{http, supervisor};
+
+/// From a fraction of a millisecond to the longest deadlines.
+const SECONDS: &[f64] = &[
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// How often histograms fold in what was recorded, so that they stay small
+/// when nobody asks.
+pub(super) const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Renders all metrics in the Prometheus text format.
+/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+#[derive(Debug, Clone)]
+pub(super) struct Meters {
+    recorder: PrometheusHandle,
+    process: Collector,
+    health: Reader,
+    phase: PhaseReader,
+    dropped: DroppedLines,
+    /// Names that were rendered: a reload may remove a dependency, and its
+    /// last value must not stand for ever.
+    rendered: Arc<Mutex<BTreeSet<Name>>>,
+}
+
+impl Meters {
+    /// Installs the recorder of this process.
+    pub(super) fn install(
+        health: Reader,
+        phase: PhaseReader,
+        dropped: DroppedLines,
+    ) -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(SECONDS)?
+            .install_recorder()?;
+        let process = Collector::default();
+        process.describe();
+        supervisor::describe_metrics();
+        http::metrics::describe();
+        describe();
+        Ok(Self {
+            recorder,
+            process,
+            health,
+            phase,
+            dropped,
+            rendered: Arc::default(),
+        })
+    }
+
+    pub(super) fn upkeep(&self) {
+        self.recorder.run_upkeep();
+    }
+
+    pub(super) fn render(&self) -> String {
+        self.process.collect();
+        self.read_state();
+        self.recorder.render()
+    }
+
+    fn read_state(&self) {
+        let now = self.phase.get();
+        for phase in Phase::ALL {
+            gauge!("budgetd_phase", "phase" => phase.as_str()).set(truth(phase == now));
+        }
+        let open = now == Phase::Serving || now == Phase::Draining && self.phase.gate_opened();
+        gauge!("budgetd_gate_open").set(truth(open));
+        metrics::counter!("budgetd_log_lines_dropped_total").absolute(self.dropped.count() as u64);
+        let published = self.health.current();
+        let ready = published.verdict.overall(now).is_ready();
+        gauge!("budgetd_ready").set(truth(ready));
+        let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *rendered);
+        for dependency in &published.snapshot.dependencies {
+            gone.remove(&dependency.name);
+            rendered.insert(dependency.name.clone());
+            set_dependency(&dependency.name, Some(dependency.status));
+        }
+        for name in gone {
+            set_dependency(&name, None);
+        }
+    }
+}
+
+/// Sets the gauges of a dependency; `None` when it exists no more.
+fn set_dependency(name: &Name, now: Option<Status>) {
+    let name = name.to_string();
+    let up = truth(now.is_some_and(Status::is_up));
+    gauge!("budgetd_dependency_up", "dependency" => name.clone()).set(up);
+    for status in Status::ALL {
+        let labels = [("dependency", name.clone()), ("status", status.to_string())];
+        gauge!("budgetd_dependency_status", &labels).set(truth(Some(status) == now));
+    }
+}
+
+fn describe() {
+    describe_gauge!("budgetd_phase", "1 for the phase that the daemon is in, by phase.");
+    describe_gauge!("budgetd_gate_open", "Whether the API listener accepts.");
+    describe_gauge!("budgetd_ready", "Whether readiness answers 200.");
+    describe_gauge!("budgetd_dependency_up", "Whether a dependency counts as up, by dependency.");
+    describe_gauge!(
+        "budgetd_dependency_status",
+        "1 for the status that a dependency has, by dependency and status."
+    );
+    describe_counter!(
+        "budgetd_log_lines_dropped_total",
+        Unit::Count,
+        "Log lines that were dropped because stdout stalled."
+    );
+}
+
+fn truth(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
