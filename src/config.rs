@@ -9,12 +9,30 @@ use std::time::Duration;
 use crate::dependency::{Kind, Name, Policy};
 
 mod address;
+mod builtin;
+mod changes;
+mod env_file;
+mod layers;
+mod legacy_env;
+mod load;
+mod problem;
+mod resolved;
 mod secret;
+mod section;
+mod toml_file;
+mod validate;
+mod values;
 
 pub use address::{
     Address, HttpTarget, PostgresTarget, RedisTarget, ServerAccess, SslMode, Target,
 };
+pub use changes::{HiddenChange, hidden_changes};
+pub use load::{DEFAULT_FILE, Loaded, Sources, load};
+pub use problem::{Problem, Problems, Provenance, Warning};
 pub use secret::Secret;
+
+#[cfg(test)]
+mod tests;
 
 /// Everything the daemon was told.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Secret;
 use crate::dependency::Kind;
+
+pub(super) mod parse;
+
+/// What stands as it is in a name that is shown.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+const FOLDER: &AsciiSet = &NAME.remove(b'/');
 
 /// What a probe connects to. Two equal targets are the same server with the
 /// same credentials: a reload keeps the session.
@@ -103,12 +111,26 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Display for PostgresTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = utf8_percent_encode(&self.database, NAME);
+        match &self.address {
+            Address::Tcp { .. } => write!(f, "postgres://{}/{database}", self.address),
+            // As a client writes it: the folder, and the port in the file's name.
+            Address::Unix(socket) => {
+                let folder = socket.parent().unwrap_or(socket).display().to_string();
+                let port = socket.extension().unwrap_or_default().to_string_lossy();
+                let folder = utf8_percent_encode(&folder, FOLDER);
+                write!(f, "postgres:///{database}?host={folder}&port={port}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Postgres(target) => {
-                write!(f, "postgres://{}/{}", target.address, target.database)
-            }
+            Self::Postgres(target) => target.fmt(f),
             Self::Redis(target) => {
                 let scheme = match (&target.address, target.tls) {
                     (Address::Unix(_), _) => "redis+unix",

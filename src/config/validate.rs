@@ -1,0 +1,306 @@
+//! Merged values into a configuration: starts from what is built in and lets
+//! every key that is set replace its part.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::address::parse;
+use super::layers::Layers;
+use super::legacy_env::Legacy;
+use super::section::{Report, Section};
+use super::values::{self, DAY, HOUR, MILLISECOND, MINUTE, SECOND, duration, word};
+use super::{
+    Api, Auth, Cache, Checks, Config, Database, HealthDetails, Lifecycle, Limits, Log, LogFormat,
+    Migrate, OnRequiredLoss, Secret,
+};
+use crate::dependency::CACHE;
+
+mod dependency;
+
+/// The most bytes of a request that anyone may ask to be read.
+const MOST_BODY: ByteSize = ByteSize::gib(1);
+/// What something that a person waits for may take.
+const PATIENCE: RangeInclusive<Duration> = MILLISECOND..=HOUR;
+
+/// The configuration, as far as it can be read: whoever calls looks at the
+/// problems in `report` first. `complete` is false when a layer could not be
+/// read, so that what is missing may well stand there.
+pub(super) fn validate(
+    layers: &Layers,
+    report: &Report,
+    legacy: &Legacy,
+    complete: bool,
+) -> Config {
+    let mut config = Config::builtin();
+    let mut root = Section::root(layers, report);
+    root.set("environment", &mut config.environment, values::line);
+    api(root.section("api"), &mut config.api);
+    let mut admin = root.section("admin");
+    admin.set("listen", &mut config.admin.listen, values::admin_listen);
+    admin.finish();
+    log(root.section("log"), &mut config.log);
+    lifecycle(root.section("lifecycle"), &mut config.lifecycle);
+    auth(root.section("auth"), &mut config.auth);
+    database(root.section("database"), &mut config.database);
+    cache(root.section("cache"), &mut config.cache);
+    limits(root.section("limits"), &mut config.limits);
+    let mut common = Checks::default();
+    let mut section = root.section("checks");
+    checks(&mut section, &mut common);
+    section.finish();
+    dependency::dependencies(
+        root.section("dependencies"),
+        &mut config.dependencies,
+        &common,
+        complete,
+    );
+    root.finish();
+
+    clamp_cache_timeout(&mut config, report);
+    let cache = config.dependency(CACHE);
+    let cache_has_url = cache.is_none_or(|cache| cache.target.is_some());
+    let cache_url_refused = report
+        .problems
+        .borrow()
+        .iter()
+        .any(|problem| problem.key.as_deref() == Some("dependencies.cache.url"));
+    legacy.contradictions(cache_has_url || cache_url_refused, report);
+    config
+}
+
+fn api(mut section: Section<'_>, api: &mut Api) {
+    section.set("listen", &mut api.listen, values::listen);
+    section.set("title", &mut api.title, values::line);
+    section.set(
+        "allowed_origins",
+        &mut api.allowed_origins,
+        values::list(values::origin),
+    );
+    section.set(
+        "max_connections",
+        &mut api.max_connections,
+        values::whole(1..=1_000_000),
+    );
+    section.set("max_body", &mut api.max_body, values::bytes(MOST_BODY));
+    section.set(
+        "import_max_body",
+        &mut api.import_max_body,
+        values::bytes(MOST_BODY),
+    );
+    section.set(
+        "header_timeout",
+        &mut api.header_timeout,
+        duration(PATIENCE),
+    );
+    section.set(
+        "request_timeout",
+        &mut api.request_timeout,
+        duration(PATIENCE),
+    );
+    section.set(
+        "keep_alive_timeout",
+        &mut api.keep_alive_timeout,
+        duration(MILLISECOND..=DAY),
+    );
+    section.set(
+        "body_idle_timeout",
+        &mut api.body_idle_timeout,
+        duration(PATIENCE),
+    );
+    section.set(
+        "health_details",
+        &mut api.health_details,
+        word(&[
+            ("full", HealthDetails::Full),
+            ("status", HealthDetails::Status),
+        ]),
+    );
+    section.set(
+        "trusted_proxies",
+        &mut api.trusted_proxies,
+        values::list(values::network),
+    );
+    section.finish();
+}
+
+fn log(mut section: Section<'_>, log: &mut Log) {
+    section.set(
+        "format",
+        &mut log.format,
+        word(&[
+            ("json", LogFormat::Json),
+            ("pretty", LogFormat::Pretty),
+            ("auto", LogFormat::Auto),
+        ]),
+    );
+    section.set("level", &mut log.level, values::directives);
+    section.finish();
+}
+
+fn lifecycle(mut section: Section<'_>, lifecycle: &mut Lifecycle) {
+    // Nothing at all is a sensible patience here: nobody balances over a
+    // single instance, and nobody waits for a test.
+    let range = Duration::ZERO..=HOUR;
+    section.set(
+        "drain_delay",
+        &mut lifecycle.drain_delay,
+        duration(range.clone()),
+    );
+    section.set(
+        "drain_timeout",
+        &mut lifecycle.drain_timeout,
+        duration(range),
+    );
+    section.set(
+        "on_required_loss",
+        &mut lifecycle.on_required_loss,
+        word(&[
+            ("unavailable", OnRequiredLoss::Unavailable),
+            ("exit", OnRequiredLoss::Exit),
+        ]),
+    );
+    section.finish();
+}
+
+fn auth(mut section: Section<'_>, auth: &mut Auth) {
+    section.set("supabase_url", &mut auth.supabase_url, values::web_address);
+    let secret = |leaf: &_| values::text(leaf).map(Secret::from);
+    section.set("jwt_secret", &mut auth.jwt_secret, secret);
+    section.set("jwks_url", &mut auth.jwks_url, values::web_address);
+    section.set("issuer", &mut auth.issuer, values::text);
+    section.set("audience", &mut auth.audience, values::line);
+    section.set(
+        "organization_claim",
+        &mut auth.organization_claim,
+        values::text,
+    );
+    section.finish();
+    if !auth.supabase_url.is_empty() {
+        let base = format!("{}/auth/v1", auth.supabase_url);
+        if auth.jwks_url.is_empty() {
+            auth.jwks_url = format!("{base}/.well-known/jwks.json");
+        }
+        if auth.issuer.is_empty() {
+            auth.issuer = base;
+        }
+    }
+}
+
+fn database(mut section: Section<'_>, database: &mut Database) {
+    let path = section.path_of("direct_url");
+    let report = section.report();
+    let direct = section.read("direct_url", |leaf| {
+        let url = values::text(leaf)?;
+        if url.trim().is_empty() {
+            return Ok(None);
+        }
+        let parsed = parse::postgres(url.trim())?;
+        for message in parsed.ignored {
+            report.warn(leaf.from.clone(), path.clone(), message);
+        }
+        Ok(Some(parsed.target))
+    });
+    database.direct = direct.flatten();
+    section.set(
+        "pool_size",
+        &mut database.pool_size,
+        values::whole(1..=10_000),
+    );
+    section.set(
+        "pool_timeout",
+        &mut database.pool_timeout,
+        duration(PATIENCE),
+    );
+    section.set(
+        "statement_timeout",
+        &mut database.statement_timeout,
+        duration(PATIENCE),
+    );
+    section.set(
+        "max_lifetime",
+        &mut database.max_lifetime,
+        duration(SECOND..=30 * DAY),
+    );
+    section.set(
+        "migrate",
+        &mut database.migrate,
+        word(&[("auto", Migrate::Auto), ("check", Migrate::Check)]),
+    );
+    section.finish();
+}
+
+fn cache(mut section: Section<'_>, cache: &mut Cache) {
+    section.set(
+        "timeout",
+        &mut cache.timeout,
+        duration(MILLISECOND..=MINUTE),
+    );
+    section.set("retries", &mut cache.retries, values::whole(0..=100));
+    section.set("ttl", &mut cache.ttl, duration(SECOND..=30 * DAY));
+    section.finish();
+}
+
+fn limits(mut section: Section<'_>, limits: &mut Limits) {
+    section.set(
+        "reads_per_minute",
+        &mut limits.reads_per_minute,
+        values::whole(1..=1_000_000),
+    );
+    section.set(
+        "writes_per_minute",
+        &mut limits.writes_per_minute,
+        values::whole(1..=1_000_000),
+    );
+    section.finish();
+}
+
+/// The settings of checks: the common ones, or those of one dependency.
+fn checks(section: &mut Section<'_>, checks: &mut Checks) {
+    let pause = 10 * MILLISECOND..=DAY;
+    let deadline = MILLISECOND..=10 * MINUTE;
+    section.set("interval", &mut checks.interval, duration(pause.clone()));
+    section.set(
+        "fast_interval",
+        &mut checks.fast_interval,
+        duration(pause.clone()),
+    );
+    section.set("max_backoff", &mut checks.max_backoff, duration(pause));
+    section.set("jitter", &mut checks.jitter, values::share);
+    section.set(
+        "connect_timeout",
+        &mut checks.connect_timeout,
+        duration(deadline.clone()),
+    );
+    section.set("timeout", &mut checks.timeout, duration(deadline));
+    section.set("fall", &mut checks.fall, values::whole(1..=1_000));
+    section.set("rise", &mut checks.rise, values::whole(1..=1_000));
+    section.set(
+        "startup_deadline",
+        &mut checks.startup_deadline,
+        values::duration_or_never(MILLISECOND..=DAY),
+    );
+}
+
+/// An operation on the path of a request never takes longer than a check may:
+/// the deployments that set `REDIS_SOCKET_TIMEOUT` mean both. A longer one is
+/// cut, with a warning if someone asked for it.
+fn clamp_cache_timeout(config: &mut Config, report: &Report) {
+    let Some(ceiling) = config.dependency(CACHE).map(|cache| cache.checks.timeout) else {
+        return;
+    };
+    if config.cache.timeout <= ceiling {
+        return;
+    }
+    config.cache.timeout = ceiling;
+    let from = report.origin("cache.timeout");
+    if from != super::Provenance::BuiltIn {
+        let by = report.origin("dependencies.cache.timeout");
+        let message = format!(
+            "it is cut to {}, the timeout of a check of Redis, from {by}",
+            humantime::format_duration(ceiling)
+        );
+        report.warn(from, "cache.timeout".to_owned(), message);
+    }
+}
