@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{self, Config, Loaded, Sources};
+use crate::config::{Config, DEFAULT_FILE, Loaded, Sources};
 use crate::exit::Exit;
 use crate::graph::Graph;
 
@@ -25,8 +25,6 @@ mod status;
 
 mod wait;
 
-/// Where the configuration lies unless told otherwise. It may be absent.
-const DEFAULT_FILE: &str = "/etc/budgetd/budgetd.toml";
 /// How long the process waits for threads that hang in the system's resolver.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 

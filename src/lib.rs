@@ -23,6 +23,8 @@ pub mod gate;
 
 pub mod cache;
 
+pub mod http;
+
 pub mod shutdown;
 
 pub mod signals;
@@ -32,3 +34,7 @@ pub mod systemd;
 pub mod telemetry;
 
 pub mod exit;
+
+pub mod daemon;
+
+pub mod cli;

@@ -1,7 +1,7 @@
 //! `budgetd check`: validates the configuration and prints what it comes to.
 
 use super::{output, plan};
-use crate::config::{self, Sources};
+use crate::config::Sources;
 use crate::exit::Exit;
 
 pub(super) fn check(sources: &Sources, quiet: bool) -> Exit {
@@ -15,7 +15,7 @@ pub(super) fn check(sources: &Sources, quiet: bool) -> Exit {
     if quiet {
         return Exit::Success;
     }
-    output::text(&config::resolved_toml(plan.config()));
+    output::text(&plan.loaded.resolved_toml());
     let dependencies = &plan.config().dependencies;
     let order: Vec<&str> = plan
         .graph

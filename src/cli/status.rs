@@ -175,7 +175,7 @@ fn page(answer: &Answer, coloured: bool) -> String {
 
 fn table(coloured: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     if coloured {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.enforce_styling();
