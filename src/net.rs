@@ -52,7 +52,12 @@ pub fn failure(error: &io::Error) -> Failure {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        return Failure::new(ErrorKind::Tls, error.to_string());
+        return match error {
+            rustls::Error::InvalidMessage(_) => {
+                Failure::new(ErrorKind::Protocol, "the peer does not speak TLS")
+            }
+            _ => Failure::new(ErrorKind::Tls, error.to_string()),
+        };
     }
     match error.kind() {
         Io::ConnectionRefused => Failure::new(ErrorKind::Refused, "connection refused"),

@@ -1,0 +1,5 @@
+//! Everything that needs real servers, in one binary.
+
+mod support;
+
+mod probes;

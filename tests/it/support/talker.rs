@@ -1,0 +1,60 @@
+//! A peer that talks without listening.
+
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::Port;
+
+/// Says the same to everyone who connects.
+#[derive(Debug)]
+pub(crate) struct Talker {
+    port: u16,
+    _tasks: JoinSet<()>,
+}
+
+impl Talker {
+    /// Says `words` at once, then reads whatever comes until the client leaves.
+    pub(crate) async fn says(words: &[u8]) -> Self {
+        Self::start(words, true).await
+    }
+
+    /// Says `words` at once and closes.
+    pub(crate) async fn says_and_leaves(words: &[u8]) -> Self {
+        Self::start(words, false).await
+    }
+
+    async fn start(words: &[u8], stays: bool) -> Self {
+        let port = Port::reserve();
+        let number = port.number();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number))
+            .await
+            .expect("the port is ours");
+        let words = words.to_owned();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _port = port;
+            let mut talks = JoinSet::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let words = words.clone();
+                talks.spawn(async move {
+                    let mut said = stream.write_all(&words).await.is_ok();
+                    let mut heard = [0; 1024];
+                    while said && stays {
+                        said = stream.read(&mut heard).await.is_ok_and(|count| count > 0);
+                    }
+                });
+            }
+        });
+        Self {
+            port: number,
+            _tasks: tasks,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
