@@ -48,7 +48,8 @@ Exit codes:
   70   internal fault: a monitor or the supervisor keeps breaking
   71   the operating system refused something, such as an address in use
   78   invalid configuration
-  130, 143   stopped at once by a second SIGINT or SIGTERM";
+  130, 143   stopped at once by a second SIGINT or SIGTERM
+";
 
 #[derive(Debug, Args)]
 struct Global {
@@ -164,7 +165,10 @@ fn plan(sources: &Sources) -> Result<Plan, Exit> {
 }
 
 /// Runs a command's future to its end on a small runtime.
-fn block_on<T>(runtime: std::io::Result<tokio::runtime::Runtime>, work: impl Future<Output = T>) -> Result<T, Exit> {
+fn block_on<T>(
+    runtime: std::io::Result<tokio::runtime::Runtime>,
+    work: impl Future<Output = T>,
+) -> Result<T, Exit> {
     let runtime = runtime.map_err(|error| {
         output::error(&format!("cannot start the asynchronous runtime: {error}"));
         Exit::OperatingSystem
@@ -176,5 +180,7 @@ fn block_on<T>(runtime: std::io::Result<tokio::runtime::Runtime>, work: impl Fut
 }
 
 fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }

@@ -22,7 +22,9 @@ use crate::telemetry::Telemetry;
 
 mod plan;
 
-mod front;
+mod listeners;
+
+mod liveness;
 
 mod reload;
 
@@ -34,7 +36,7 @@ mod lines;
 
 pub use plan::plan;
 
-use front::{Api, Front};
+use listeners::Listeners;
 use reload::Reloads;
 
 /// What the daemon starts from.
@@ -90,8 +92,7 @@ struct Daemon<'a> {
     gate: Gate,
     health: Reader,
     signals: Signals,
-    front: Front,
-    api: Api,
+    listeners: Listeners,
     supervisor: supervisor::Handle,
     stop_supervisor: CancellationToken,
     supervising: JoinSet<Result<(), Fatal>>,
@@ -156,17 +157,18 @@ impl<'a> Daemon<'a> {
             supervisor::real_probes(),
             crate::http::health::render,
         );
-        let (front, api) = Front::open(front::Parts {
+        let listeners = Listeners::open(listeners::Parts {
             config: &config,
             health: &health,
             phase: &phase,
             supervisor: &handle,
             telemetry,
+            began,
             helpers: &mut helpers,
         })
         .await
         .map_err(End::OperatingSystem)?;
-        lines::startup_begin(&loaded, front.addresses());
+        lines::startup_begin(&loaded, listeners.addresses());
 
         let stop_supervisor = CancellationToken::new();
         let mut supervising = JoinSet::new();
@@ -179,8 +181,7 @@ impl<'a> Daemon<'a> {
             gate: Gate::new(phase_writer),
             health,
             signals,
-            front,
-            api,
+            listeners,
             supervisor: handle,
             stop_supervisor,
             supervising,
@@ -211,7 +212,7 @@ impl<'a> Daemon<'a> {
                 Event::SupervisorEnded(end) => return Reason::End(end),
                 Event::Reloaded(outcome) => {
                     if let Some(config) = self.reloads.finish(*outcome) {
-                        self.front.reconfigure(&config);
+                        self.listeners.reconfigure(&config);
                         self.config.store(Arc::new(config));
                     }
                     self.begin_reload();
@@ -237,10 +238,14 @@ impl<'a> Daemon<'a> {
 
     /// Opens the gate: listen first, then say so.
     async fn open(&mut self) -> Result<(), End> {
-        self.api.listen(&self.front).map_err(End::OperatingSystem)?;
+        self.listeners.listen().map_err(End::OperatingSystem)?;
         self.gate.opened();
         systemd::ready();
-        lines::opened(self.front.addresses(), self.began.elapsed(), &self.health.current());
+        lines::opened(
+            self.listeners.addresses(),
+            self.began.elapsed(),
+            &self.health.current(),
+        );
         self.supervisor.gate_opened().await;
         Ok(())
     }
@@ -256,7 +261,9 @@ impl<'a> Daemon<'a> {
 
 /// Waits until a required dependency is not up; answers with their names.
 async fn required_loss(health: &mut Reader) -> Result<String, crate::health::WriterGone> {
-    let published = health.wait_for(|published| !published.verdict.required_up).await?;
+    let published = health
+        .wait_for(|published| !published.verdict.required_up)
+        .await?;
     let lost = published.snapshot.dependencies.iter().filter(|dependency| {
         dependency.policy == crate::dependency::Policy::Required && !dependency.status.is_up()
     });

@@ -131,14 +131,14 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             last: Arc::default(),
         }
     }
 
-    fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.last.store(self.millis(), Ordering::Relaxed);
     }
 

@@ -105,8 +105,14 @@ impl std::fmt::Debug for Statistics {
 
 async fn info(connection: &mut MultiplexedConnection) -> Result<Value, Failure> {
     let classify = |error| failure(&error);
-    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(classify)?;
-    let keys: u64 = redis::cmd("DBSIZE").query_async(connection).await.map_err(classify)?;
+    let info: String = redis::cmd("INFO")
+        .query_async(connection)
+        .await
+        .map_err(classify)?;
+    let keys: u64 = redis::cmd("DBSIZE")
+        .query_async(connection)
+        .await
+        .map_err(classify)?;
     Ok(statistics(&info, keys))
 }
 

@@ -23,7 +23,9 @@ pub(super) fn graph(sources: &Sources, format: GraphFormat) -> Exit {
 }
 
 fn text(dependencies: &[Dependency], graph: &Graph) -> String {
-    let longest = dependencies.iter().map(|dependency| dependency.name.as_str().len());
+    let longest = dependencies
+        .iter()
+        .map(|dependency| dependency.name.as_str().len());
     let width = longest.max().unwrap_or_default();
     let mut text = String::new();
     for &position in graph.start_order() {
@@ -61,17 +63,27 @@ fn mermaid(dependencies: &[Dependency], graph: &Graph) -> String {
             let _ = writeln!(text, "    n{position} -->|needs| n{need}");
         }
         if gates(&dependencies[position]) {
-            let _ = writeln!(text, "    api ==>|{}| n{position}", dependencies[position].policy);
+            let _ = writeln!(
+                text,
+                "    api ==>|{}| n{position}",
+                dependencies[position].policy
+            );
         }
     }
     text
 }
 
 fn dot(dependencies: &[Dependency], graph: &Graph) -> String {
-    let mut text = "digraph budgetd {\n    rankdir=LR;\n    api [shape=box, label=\"API listener\"];\n".to_owned();
+    let mut text =
+        "digraph budgetd {\n    rankdir=LR;\n    api [shape=box, label=\"API listener\"];\n"
+            .to_owned();
     for &position in graph.start_order() {
         let dependency = &dependencies[position];
-        let style = if dependency.is_watched() { "solid" } else { "dashed" };
+        let style = if dependency.is_watched() {
+            "solid"
+        } else {
+            "dashed"
+        };
         let _ = writeln!(
             text,
             "    \"{}\" [style={style}, label=\"{}\\n{}, {}\"];",

@@ -38,7 +38,10 @@ pub(super) fn run(sources: Sources) -> Exit {
         sources,
         telemetry: &telemetry,
     };
-    let runtime = Builder::new_multi_thread().enable_all().thread_name("worker").build();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("worker")
+        .build();
     let ended = block_on(runtime, daemon::run(start));
     // The log is written out before the process ends.
     drop(telemetry);

@@ -67,14 +67,18 @@ pub(super) fn status(sources: &Sources, json: bool, watch: bool) -> Exit {
 
 async fn show(admin: &AdminListen, json: bool, watch: bool) -> Exit {
     let asked = tokio::time::timeout(DEADLINE, ask(admin)).await;
-    let answer = asked.unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())));
+    let answer =
+        asked.unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())));
     let value = match answer {
         Ok(value) => value,
         Err(error) => {
             if watch && output::coloured() {
                 output::text(CLEAR);
             }
-            output::error(&format!("cannot ask the daemon at {}: {error}", place(admin)));
+            output::error(&format!(
+                "cannot ask the daemon at {}: {error}",
+                place(admin)
+            ));
             return Exit::Unavailable;
         }
     };
@@ -85,7 +89,11 @@ async fn show(admin: &AdminListen, json: bool, watch: bool) -> Exit {
         match Answer::deserialize(&value) {
             Ok(answer) => {
                 let page = page(&answer, output::coloured());
-                let clear = if watch && output::coloured() { CLEAR } else { "" };
+                let clear = if watch && output::coloured() {
+                    CLEAR
+                } else {
+                    ""
+                };
                 output::text(&format!("{clear}{page}"));
             }
             Err(error) => {
@@ -110,7 +118,9 @@ async fn ask(admin: &AdminListen) -> Result<Value, String> {
     match admin {
         AdminListen::None => Err("the configuration has none (admin.listen is empty)".to_owned()),
         AdminListen::Tcp(Listen { host, port }) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(refused)?;
+            let stream = TcpStream::connect((host.as_str(), *port))
+                .await
+                .map_err(refused)?;
             get(stream).await
         }
         AdminListen::Unix(path) => {
@@ -122,15 +132,26 @@ async fn ask(admin: &AdminListen) -> Result<Value, String> {
 
 async fn get(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Value, String> {
     let say = |error: hyper::Error| error.to_string();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(say)?;
-    let request = Request::get("/status").header("host", "budgetd").body(Empty::<Bytes>::new());
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(say)?;
+    let request = Request::get("/status")
+        .header("host", "budgetd")
+        .body(Empty::<Bytes>::new());
     let request = request.map_err(|error| error.to_string())?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(say)?;
         let code = response.status();
-        let body = response.into_body().collect().await.map_err(say)?.to_bytes();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(say)?
+            .to_bytes();
         if !code.is_success() {
-            return Err(format!("it answers {code}; another program may listen there"));
+            return Err(format!(
+                "it answers {code}; another program may listen there"
+            ));
         }
         serde_json::from_slice(&body).map_err(|error| format!("its answer is no JSON: {error}"))
     };
@@ -153,7 +174,9 @@ fn page(answer: &Answer, coloured: bool) -> String {
         Cell::new(format!("up {}", humantime::format_duration(uptime))),
     ]);
     let mut dependencies = table(coloured);
-    dependencies.set_header(["NAME", "STATUS", "POLICY", "KIND", "LATENCY", "SINCE", "DETAIL"]);
+    dependencies.set_header([
+        "NAME", "STATUS", "POLICY", "KIND", "LATENCY", "SINCE", "DETAIL",
+    ]);
     for dependency in &answer.dependencies {
         let latency = dependency.latency_ms.map(|latency| format!("{latency} ms"));
         dependencies.add_row([
@@ -167,7 +190,11 @@ fn page(answer: &Answer, coloured: bool) -> String {
         ]);
     }
     let mut page = String::new();
-    for line in headline.lines().chain([String::new()]).chain(dependencies.lines()) {
+    for line in headline
+        .lines()
+        .chain([String::new()])
+        .chain(dependencies.lines())
+    {
         let _ = writeln!(page, "{}", line.trim_end());
     }
     page
@@ -187,12 +214,21 @@ fn table(coloured: bool) -> Table {
 }
 
 fn detail(dependency: &Dependency) -> String {
-    let blocked = dependency.blocked_by.as_ref().map(|need| format!("needs {need}"));
-    let error = dependency.error.as_ref().map(|error| match &dependency.hint {
-        Some(hint) => format!("{error}: {hint}"),
-        None => error.clone(),
-    });
-    blocked.or(error).or_else(|| dependency.note.clone()).unwrap_or_default()
+    let blocked = dependency
+        .blocked_by
+        .as_ref()
+        .map(|need| format!("needs {need}"));
+    let error = dependency
+        .error
+        .as_ref()
+        .map(|error| match &dependency.hint {
+            Some(hint) => format!("{error}: {hint}"),
+            None => error.clone(),
+        });
+    blocked
+        .or(error)
+        .or_else(|| dependency.note.clone())
+        .unwrap_or_default()
 }
 
 /// Green is up, yellow is worth a look, red is down.

@@ -36,13 +36,25 @@ fn wanted(plan: &Plan, names: &[String]) -> Result<Vec<usize>, (Exit, String)> {
     let dependencies = &plan.config().dependencies;
     if names.is_empty() {
         let all = dependencies.iter().enumerate();
-        return Ok(all.filter(|(_, d)| d.is_watched()).map(|(position, _)| position).collect());
+        return Ok(all
+            .filter(|(_, d)| d.is_watched())
+            .map(|(position, _)| position)
+            .collect());
     }
     let find = |name: &String| {
-        let known = || dependencies.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
+        let known = || {
+            dependencies
+                .iter()
+                .map(|d| d.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let position = dependencies.iter().position(|d| d.name.as_str() == name);
         let position = position.ok_or_else(|| {
-            let problem = format!("cannot wait for {name}: there is no such dependency; known are {}", known());
+            let problem = format!(
+                "cannot wait for {name}: there is no such dependency; known are {}",
+                known()
+            );
             (Exit::Usage, problem)
         })?;
         if dependencies[position].is_watched() {
@@ -56,7 +68,10 @@ fn wanted(plan: &Plan, names: &[String]) -> Result<Vec<usize>, (Exit, String)> {
 
 async fn wait_for(plan: &Plan, wanted: Vec<usize>, timeout: Duration) -> Exit {
     let all = &plan.config().dependencies;
-    let mut missing: HashSet<Name> = wanted.iter().map(|&position| all[position].name.clone()).collect();
+    let mut missing: HashSet<Name> = wanted
+        .iter()
+        .map(|&position| all[position].name.clone())
+        .collect();
     // What they need is checked with them, and nothing else is.
     let dependencies: Vec<Dependency> = plan
         .graph

@@ -42,7 +42,7 @@ impl Daemon<'_> {
             self.supervising.shutdown().await;
         }
         self.gate.stopped();
-        self.front.close().await;
+        self.listeners.close_admin().await;
         self.helpers.shutdown().await;
         lines::shutdown_complete(began.elapsed());
     }
@@ -59,15 +59,18 @@ impl Daemon<'_> {
         };
         lines::drain_begin(delay, lifecycle.drain_timeout);
         tokio::time::sleep(delay).await;
-        self.api.stop_accepting();
-        let ended = within(lifecycle.drain_timeout, self.api.ended()).await;
+        self.listeners.stop_accepting();
+        let ended = within(lifecycle.drain_timeout, self.listeners.ended()).await;
         let cut = match ended {
             Some(_) => 0,
             None => {
-                self.api.cut();
-                let outcome = within(CUT_TIMEOUT, self.api.ended()).await.flatten();
-                let requests = outcome.map(|outcome| outcome.cut).unwrap_or_default();
-                let held_by: Vec<String> = requests.iter().map(ToString::to_string).collect();
+                self.listeners.cut();
+                let outcome = within(CUT_TIMEOUT, self.listeners.ended()).await;
+                let requests = outcome.unwrap_or_default().cut;
+                let held_by: Vec<String> = requests
+                    .iter()
+                    .map(|request| format!("{} {}", request.method, request.route))
+                    .collect();
                 if !requests.is_empty() {
                     lines::drain_timeout_exceeded(
                         requests.len(),
@@ -78,7 +81,7 @@ impl Daemon<'_> {
                 requests.len()
             }
         };
-        lines::listener_closed(&self.front.addresses().api);
+        lines::listener_closed(&self.listeners.addresses().api);
         lines::drain_complete(began.elapsed(), cut);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::front::Addresses;
+use super::listeners::Addresses;
 use crate::config::Loaded;
 use crate::dependency::CACHE;
 use crate::health::Published;
@@ -17,7 +17,10 @@ pub(super) fn startup_begin(loaded: &Loaded, addresses: &Addresses) {
         pid = std::process::id(),
         api = addresses.api,
         admin = addresses.admin,
-        dependencies = dependencies.iter().filter(|dependency| dependency.is_watched()).count(),
+        dependencies = dependencies
+            .iter()
+            .filter(|dependency| dependency.is_watched())
+            .count(),
         "budgetd {} starts; {} opens when everything it needs is up",
         env!("CARGO_PKG_VERSION"),
         addresses.api
@@ -25,7 +28,9 @@ pub(super) fn startup_begin(loaded: &Loaded, addresses: &Addresses) {
     for warning in &loaded.warnings {
         tracing::warn!(event = "config_warning", "{warning}");
     }
-    let Some(cache) = loaded.config.dependency(CACHE) else { return };
+    let Some(cache) = loaded.config.dependency(CACHE) else {
+        return;
+    };
     match &cache.target {
         Some(target) if cache.is_watched() => tracing::info!(
             event = "cache_setup_configured",
@@ -120,7 +125,11 @@ pub(super) fn drain_timeout_exceeded(cut: usize, held_by: &str, limit: Duration)
 }
 
 pub(super) fn listener_closed(address: &str) {
-    tracing::info!(event = "listener_closed", listen = address, "{address} is closed");
+    tracing::info!(
+        event = "listener_closed",
+        listen = address,
+        "{address} is closed"
+    );
 }
 
 pub(super) fn shutdown_complete(took: Duration) {

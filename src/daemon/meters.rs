@@ -107,10 +107,16 @@ fn set_dependency(name: &Name, now: Option<Status>) {
 }
 
 fn describe() {
-    describe_gauge!("budgetd_phase", "1 for the phase that the daemon is in, by phase.");
+    describe_gauge!(
+        "budgetd_phase",
+        "1 for the phase that the daemon is in, by phase."
+    );
     describe_gauge!("budgetd_gate_open", "Whether the API listener accepts.");
     describe_gauge!("budgetd_ready", "Whether readiness answers 200.");
-    describe_gauge!("budgetd_dependency_up", "Whether a dependency counts as up, by dependency.");
+    describe_gauge!(
+        "budgetd_dependency_up",
+        "Whether a dependency counts as up, by dependency."
+    );
     describe_gauge!(
         "budgetd_dependency_status",
         "1 for the status that a dependency has, by dependency and status."

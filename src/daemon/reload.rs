@@ -98,7 +98,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("log.format", old.log.format != new.log.format),
         ("environment", old.environment != new.environment),
     ];
-    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+    keys.into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(key, _)| key)
+        .collect()
 }
 
 fn reloaded(applied: &Applied, restart: &[&str], hidden: &[HiddenChange]) {
@@ -116,7 +119,11 @@ fn reloaded(applied: &Applied, restart: &[&str], hidden: &[HiddenChange]) {
         needs_restart = joined(restart.join(", ")),
         hidden = joined(hidden.join("; ")),
         "the new configuration is in force{}",
-        if restart.is_empty() { String::new() } else { format!(", but {} needs a restart", restart.join(", ")) }
+        if restart.is_empty() {
+            String::new()
+        } else {
+            format!(", but {} needs a restart", restart.join(", "))
+        }
     );
 }
 

@@ -1,0 +1,197 @@
+//! The two listeners and everything that their routes are given.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::liveness::Liveness;
+use super::meters::{Meters, UPKEEP};
+use crate::cache::Statistics;
+use crate::config::Config;
+use crate::dependency::CACHE;
+use crate::health::Reader;
+use crate::http::{
+    self, AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Outcome, Stop,
+    file_limit,
+};
+use crate::shutdown::PhaseReader;
+use crate::supervisor::Handle;
+use crate::telemetry::Telemetry;
+
+/// What the listeners are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Arc<ArcSwap<Config>>,
+    pub(super) health: &'a Reader,
+    pub(super) phase: &'a PhaseReader,
+    pub(super) supervisor: &'a Handle,
+    pub(super) telemetry: &'a Telemetry,
+    pub(super) began: Instant,
+    pub(super) helpers: &'a mut JoinSet<()>,
+}
+
+/// Where the daemon is reached, for people.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses {
+    pub(super) api: String,
+    pub(super) admin: Option<String>,
+}
+
+pub(super) struct Listeners {
+    addresses: Addresses,
+    settings: http::Settings,
+    /// Until the gate opens.
+    bound: Option<BoundListener>,
+    front: Arc<http::Front>,
+    serving: JoinSet<Outcome>,
+    stop: Stop,
+    admin: JoinSet<Outcome>,
+    stop_admin: Stop,
+}
+
+impl Listeners {
+    /// Opens the admin listener and binds the API's address, on which nothing
+    /// is accepted yet. An error is what the operating system refused.
+    pub(super) async fn open(parts: Parts<'_>) -> Result<Self, String> {
+        let config = parts.config.load_full();
+        if let Err(too_low) = file_limit::raise(config.api.max_connections) {
+            tracing::warn!(
+                event = "file_limit_too_low",
+                limit = too_low.limit,
+                needed = too_low.needed,
+                max_connections = too_low.max_connections,
+                "{too_low}"
+            );
+        }
+        let meters = Meters::install(
+            parts.health.clone(),
+            parts.phase.clone(),
+            parts.telemetry.dropped_lines(),
+        )
+        .map_err(|error| format!("cannot install the metrics recorder: {error}"))?;
+        let upkept = meters.clone();
+        parts.helpers.spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkept.upkeep();
+            }
+        });
+
+        let settings = Arc::new(ArcSwap::from_pointee(config.api.clone()));
+        let context = context(&parts, settings.clone());
+        let actions = actions(meters, parts.health.clone(), parts.supervisor.clone());
+        let refused = |error: http::ListenError| error.to_string();
+        let admin_listener = AdminListener::open(&config.admin.listen)
+            .await
+            .map_err(refused)?;
+        let admin_address = admin_listener
+            .as_ref()
+            .map(|listener| listener.address().to_string());
+        let bound = BoundListener::bind(&config.api.listen, "api.listen")
+            .await
+            .map_err(refused)?;
+
+        let (mut admin, stop_admin) = (JoinSet::new(), Stop::default());
+        if let Some(listener) = admin_listener {
+            let front = http::Front::admin(&context, actions);
+            admin.spawn(http::serve(listener, front, stop_admin.clone()));
+        }
+        Ok(Self {
+            addresses: Addresses {
+                api: bound.address().to_string(),
+                admin: admin_address,
+            },
+            settings,
+            bound: Some(bound),
+            front: http::Front::api(&context, ApiRoutes::default()),
+            serving: JoinSet::new(),
+            stop: Stop::default(),
+            admin,
+            stop_admin,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Lets the API listener accept.
+    pub(super) fn listen(&mut self) -> Result<(), String> {
+        let Some(bound) = self.bound.take() else {
+            return Ok(());
+        };
+        let listener = bound.listen().map_err(|error| error.to_string())?;
+        self.serving
+            .spawn(http::serve(listener, self.front.clone(), self.stop.clone()));
+        Ok(())
+    }
+
+    /// Takes over settings that need no restart.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        self.settings.store(Arc::new(config.api.clone()));
+    }
+
+    /// Takes what waits to be accepted, and nothing after it.
+    pub(super) fn stop_accepting(&mut self) {
+        self.stop.accepting.cancel();
+    }
+
+    /// Ends every request that is still in flight.
+    pub(super) fn cut(&mut self) {
+        self.stop.cut.cancel();
+    }
+
+    /// Waits until the API has no connection left.
+    pub(super) async fn ended(&mut self) -> Outcome {
+        match self.serving.join_next().await {
+            Some(Ok(outcome)) => outcome,
+            // It never served, or it broke: nothing is left either way.
+            _ => Outcome::default(),
+        }
+    }
+
+    /// Closes the admin listener, whose connections hold nothing.
+    pub(super) async fn close_admin(&mut self) {
+        self.stop_admin.cut.cancel();
+        self.admin.shutdown().await;
+    }
+}
+
+fn context(parts: &Parts<'_>, settings: http::Settings) -> http::Context {
+    let liveness = Liveness::new(parts.supervisor.pulse());
+    let (config, supervisor) = (parts.config.clone(), parts.supervisor.clone());
+    let statistics = Arc::new(Statistics::new(
+        parts.health.clone(),
+        Arc::new(move || config.load().dependency(CACHE).cloned()),
+        Arc::new(move |name| supervisor.hint(name)),
+    ));
+    http::Context {
+        settings,
+        health: parts.health.clone(),
+        phase: parts.phase.clone(),
+        liveness: Arc::new(move || liveness.check()),
+        cache_statistics: Arc::new(move || {
+            let statistics = statistics.clone();
+            Box::pin(async move { statistics.read().await })
+        }),
+        started: parts.began,
+    }
+}
+
+fn actions(meters: Meters, health: Reader, supervisor: Handle) -> AdminActions {
+    AdminActions {
+        metrics: Arc::new(move || meters.render()),
+        check: Arc::new(move |name| {
+            let published = health.current();
+            match published.snapshot.dependency(name) {
+                None => CheckNow::Unknown,
+                Some(dependency) if !dependency.status.counts() => CheckNow::NotWatched,
+                Some(dependency) => {
+                    supervisor.check_now(Some(dependency.name.clone()));
+                    CheckNow::Accepted
+                }
+            }
+        }),
+    }
+}
