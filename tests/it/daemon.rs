@@ -1,0 +1,3 @@
+//! The whole daemon in front of real servers.
+
+mod start;

@@ -1,0 +1,305 @@
+//! The daemon itself: the real program, with a configuration of its own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::client::{self, Response};
+use super::wait::{self, PATIENCE};
+use super::{Port, process};
+
+/// How a daemon is to be started. Nothing of the test's own environment
+/// reaches it.
+#[derive(Debug)]
+pub(crate) struct DaemonOptions {
+    config: String,
+    variables: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+    api: Port,
+    admin: Port,
+}
+
+impl Default for DaemonOptions {
+    /// Listens on free ports, drains without delay, and has neither a database
+    /// nor a cache yet.
+    fn default() -> Self {
+        Self {
+            config: String::new(),
+            variables: Vec::new(),
+            folder: process::folder(),
+            api: Port::reserve(),
+            admin: Port::reserve(),
+        }
+        .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "0s")
+        .variable("DATABASE_REQUIRED", "false")
+        .variable("DATABASE_URL", "")
+        .variable("REDIS_ENABLED", "false")
+    }
+}
+
+impl DaemonOptions {
+    /// Adds to the configuration file.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Sets a variable; setting it again replaces it.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A required Postgres at `url`.
+    pub(crate) fn database(self, url: &str) -> Self {
+        self.variable("DATABASE_URL", url)
+            .variable("DATABASE_REQUIRED", "true")
+    }
+
+    /// An optional Redis at `url`.
+    pub(crate) fn cache(self, url: &str) -> Self {
+        self.variable("REDIS_URL", url)
+            .variable("REDIS_ENABLED", "true")
+    }
+
+    pub(crate) fn api_port(&self) -> u16 {
+        self.api.number()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where [`DaemonOptions::config`] is written when it starts.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.folder.path().join("budgetd.toml")
+    }
+
+    /// The program with these options, for any of its commands.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        std::fs::write(self.config_file(), &self.config).expect("the folder is writable");
+        // Whatever becomes of the test, the daemon does not outlive it.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_budgetd")])
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config_file())
+            .env_clear()
+            .env(
+                "BUDGETD__API__LISTEN",
+                format!("127.0.0.1:{}", self.api.number()),
+            )
+            .env(
+                "BUDGETD__ADMIN__LISTEN",
+                format!("127.0.0.1:{}", self.admin.number()),
+            )
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub(crate) fn start(self) -> Daemon {
+        let file = |name: &str| {
+            let path = self.folder.path().join(name);
+            File::create(path).expect("the folder is writable")
+        };
+        let (stdout, stderr) = (file("stdout"), file("stderr"));
+        let child = self
+            .command(&["run"])
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .expect("the program can be started");
+        Daemon {
+            options: self,
+            child,
+            ended: None,
+        }
+    }
+
+    /// Starts the daemon and waits until it serves.
+    pub(crate) async fn serve(self) -> Daemon {
+        let mut daemon = self.start();
+        daemon.event("application_startup_complete").await;
+        daemon
+    }
+}
+
+/// A daemon that was started; it is killed with this handle.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    options: DaemonOptions,
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+impl Daemon {
+    pub(crate) fn options(&self) -> &DaemonOptions {
+        &self.options
+    }
+
+    /// The port of the API listener.
+    pub(crate) fn api(&self) -> u16 {
+        self.options.api.number()
+    }
+
+    /// The port of the admin listener.
+    pub(crate) fn admin(&self) -> u16 {
+        self.options.admin.number()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes another configuration file in place of the first.
+    pub(crate) fn rewrite_config(&self, toml: &str) {
+        std::fs::write(self.options.config_file(), toml).expect("the folder is writable");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("it has an id"), signal).expect("it runs");
+    }
+
+    /// `GET path` from the API listener; an error is one of the connection.
+    pub(crate) async fn get(&self, path: &str) -> std::io::Result<Response> {
+        client::get(self.api(), path).await
+    }
+
+    /// `GET path` from the admin listener, which must answer.
+    pub(crate) async fn ask(&self, path: &str) -> Response {
+        client::get(self.admin(), path)
+            .await
+            .unwrap_or_else(|error| panic!("{error}; it wrote:\n{}", self.everything()))
+    }
+
+    /// The readiness document of the admin listener, with its code.
+    pub(crate) async fn readiness(&self) -> (u16, Value) {
+        let response = self.ask("/health/ready").await;
+        (response.code, response.json())
+    }
+
+    /// Waits until the admin listener answers.
+    pub(crate) async fn open(&mut self) {
+        let admin = self.admin();
+        wait::until("the admin listener answers", PATIENCE, async || {
+            self.assert_running();
+            client::get(admin, "/health").await.ok().map(drop)
+        })
+        .await;
+    }
+
+    /// Waits until a dependency has a status, as readiness tells it.
+    pub(crate) async fn until_status(&self, dependency: &str, status: &str) -> Value {
+        let what = format!("{dependency} is {status}");
+        wait::until(what, PATIENCE, async || {
+            let (_, document) = self.readiness().await;
+            let check = &document["checks"][dependency];
+            (check["status"] == status).then(|| check.clone())
+        })
+        .await
+    }
+
+    /// Waits until readiness has an overall status, and answers with its code.
+    pub(crate) async fn until_overall(&self, status: &str) -> u16 {
+        wait::until(format!("readiness says {status}"), PATIENCE, async || {
+            let (code, document) = self.readiness().await;
+            (document["status"] == status).then_some(code)
+        })
+        .await
+    }
+
+    /// Every log line so far, each parsed: one that is no JSON fails the test.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = self.stdout();
+        // The last line may still be on its way.
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        complete
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+            })
+            .collect()
+    }
+
+    pub(crate) fn lines_of(&self, event: &str) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["event"] == event);
+        lines
+    }
+
+    /// Waits for the first line of an event.
+    pub(crate) async fn event(&mut self, event: &str) -> Value {
+        self.nth_event(event, 0).await
+    }
+
+    /// Waits for a further line of an event, counted from 0.
+    pub(crate) async fn nth_event(&mut self, event: &str, nth: usize) -> Value {
+        wait::until(format!("{event} is logged"), PATIENCE, async || {
+            let found = self.lines_of(event).into_iter().nth(nth);
+            if found.is_none() {
+                self.assert_running();
+            }
+            found
+        })
+        .await
+    }
+
+    fn assert_running(&mut self) {
+        if let Some(status) = self.exited() {
+            panic!("it ended with {status}; it wrote:\n{}", self.everything());
+        }
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        self.ended = self.ended.or(self.child.try_wait().ok().flatten());
+        self.ended
+    }
+
+    /// Waits for its end and answers with the exit code.
+    pub(crate) async fn exit(&mut self) -> i32 {
+        self.exit_within(PATIENCE * 3).await
+    }
+
+    pub(crate) async fn exit_within(&mut self, deadline: Duration) -> i32 {
+        let status = wait::until("the daemon ends", deadline, async || self.exited()).await;
+        status.code().unwrap_or(-1)
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.read("stdout")
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        self.read("stderr")
+    }
+
+    /// Everything it wrote.
+    pub(crate) fn everything(&self) -> String {
+        format!("{}\n{}", self.stdout(), self.stderr())
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.options.folder.path().join(name);
+        let bytes = std::fs::read(path).unwrap_or_default();
+        String::from_utf8(bytes).expect("it writes UTF-8")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
