@@ -75,7 +75,7 @@ pub struct RedisTarget {
     pub database: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpTarget {
     pub host: String,
     pub port: u16,
@@ -88,6 +88,27 @@ pub struct HttpTarget {
     pub headers: Vec<(String, Secret)>,
     /// Status codes that mean reachable.
     pub accept: Vec<u16>,
+}
+
+impl HttpTarget {
+    /// The path alone: a query often holds a key.
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or("/")
+    }
+}
+
+impl fmt::Debug for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTarget")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("credentials", &self.credentials)
+            .field("path", &self.path())
+            .field("headers", &self.headers)
+            .field("accept", &self.accept)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Target {
@@ -152,8 +173,7 @@ impl fmt::Display for Target {
                     host: target.host.clone(),
                     port: target.port,
                 };
-                let path = target.path_and_query.split('?').next().unwrap_or("/");
-                write!(f, "{scheme}://{address}{path}")
+                write!(f, "{scheme}://{address}{}", target.path())
             }
             Self::Tcp(address) => write!(f, "tcp://{address}"),
         }

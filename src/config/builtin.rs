@@ -40,13 +40,13 @@ impl Config {
                 pool_size: 16,
                 pool_timeout: Duration::from_secs(2),
                 statement_timeout: Duration::from_secs(10),
-                max_lifetime: Duration::from_secs(30 * 60),
+                max_lifetime: Duration::from_mins(30),
                 migrate: Migrate::Auto,
             },
             cache: Cache {
                 timeout: Duration::from_millis(250),
                 retries: 1,
-                ttl: Duration::from_secs(60 * 60),
+                ttl: Duration::from_hours(1),
             },
             limits: Limits {
                 reads_per_minute: 200,

@@ -36,13 +36,10 @@ fn variable(line: &str) -> Option<(String, String)> {
 
 /// Removes quotes, or a comment behind an unquoted value.
 fn value_of(text: &str) -> Option<String> {
-    let quote = match text.chars().next() {
-        Some(quote @ ('"' | '\'')) => quote,
-        _ => {
-            // `#` begins a comment only behind a blank: passwords hold it too.
-            let end = [" #", "\t#"].iter().filter_map(|c| text.find(c)).min();
-            return Some(text[..end.unwrap_or(text.len())].trim_end().to_owned());
-        }
+    let Some(quote @ ('"' | '\'')) = text.chars().next() else {
+        // `#` begins a comment only behind a blank: passwords hold it too.
+        let end = [" #", "\t#"].iter().filter_map(|c| text.find(c)).min();
+        return Some(text[..end.unwrap_or(text.len())].trim_end().to_owned());
     };
     let mut value = String::new();
     let mut characters = text[1..].chars();

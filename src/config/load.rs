@@ -203,17 +203,14 @@ fn process_variables(environment: &[(OsString, OsString)], report: &Report) -> V
         if !is_nested_variable(&shown) && !legacy_env::names().any(|known| known == shown) {
             continue;
         }
-        match (name.to_str(), value.to_str()) {
-            (Some(name), Some(value)) => {
-                entries.insert(name.to_owned(), value.to_owned());
-            }
-            _ => {
-                let from = Provenance::Variable {
-                    name: shown.into_owned(),
-                    file: None,
-                };
-                report.problem(from, None, "name and value must be UTF-8 text");
-            }
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
+            entries.insert(name.to_owned(), value.to_owned());
+        } else {
+            let from = Provenance::Variable {
+                name: shown.into_owned(),
+                file: None,
+            };
+            report.problem(from, None, "name and value must be UTF-8 text");
         }
     }
     Variables {

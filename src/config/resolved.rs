@@ -218,7 +218,7 @@ fn time(duration: Duration) -> String {
 /// The largest unit that divides it, so that it reads back exactly.
 fn size(bytes: usize) -> Value {
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if bytes > 0 && bytes % unit == 0 {
+        if bytes > 0 && bytes.is_multiple_of(unit) {
             return format!("{}{name}", bytes / unit).into();
         }
     }

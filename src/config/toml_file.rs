@@ -57,6 +57,7 @@ fn syntax_errors(lines: &Lines, errors: &[toml::de::Error]) -> Vec<SyntaxError> 
             });
         }
     }
+    found.sort_by_key(|error| error.line);
     found
 }
 

@@ -22,9 +22,9 @@ pub(super) type Parsed<T> = Result<T, String>;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
-pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 pub(super) fn text(leaf: &Leaf) -> Parsed<String> {
     match &leaf.value {
@@ -95,11 +95,11 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Leaf) -> Par
                 let low = humantime::format_duration(*range.start());
                 let high = humantime::format_duration(*range.end());
                 let written = if leaf.from.is_legacy_variable() {
-                    "seconds"
+                    "in seconds"
                 } else {
-                    r#"written as "250ms", "5s" or "2m""#
+                    r#"as "250ms", "5s" or "2m""#
                 };
-                format!("a duration from {low} to {high} is expected, {written}")
+                format!("a duration from {low} to {high} is expected, written {written}")
             })
     }
 }
@@ -248,7 +248,8 @@ pub(super) fn directives(leaf: &Leaf) -> Parsed<String> {
     // A bare word that is no level would name a target and silence the rest,
     // so that a misspelt "infos" would go unnoticed.
     let known = |directive: &str| {
-        directive.contains(['=', '[', ':']) || directive.parse::<LevelFilter>().is_ok()
+        let level = || !directive.is_empty() && directive.parse::<LevelFilter>().is_ok();
+        directive.contains(['=', '[', ':']) || level()
     };
     let directives: Vec<&str> = text.split(',').map(str::trim).collect();
     if directives.iter().all(|directive| known(directive))

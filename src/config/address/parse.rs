@@ -43,6 +43,8 @@ struct Parts {
     port: Option<u16>,
     /// As written, with its slash.
     path: String,
+    /// Path and query as written.
+    tail: String,
     query: Vec<(String, String)>,
 }
 
@@ -80,6 +82,7 @@ fn split(text: &str, example: &str) -> Result<Parts, String> {
         host,
         port,
         path: path.to_owned(),
+        tail: tail.to_owned(),
         query: split_query(query)?,
     })
 }
@@ -123,7 +126,9 @@ fn split_query(query: &str) -> Result<Vec<(String, String)>, String> {
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // Without a value it is no parameter, but maybe the rest of a
+            // password: it has no name that could be shown.
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
             Ok((decode(name)?, decode(value)?))
         })
         .collect()
@@ -188,7 +193,7 @@ pub(in crate::config) fn tcp(text: &str) -> Result<Parsed<Address>, String> {
 /// not may be a part of a password.
 fn parameter_name(name: &str) -> String {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.len() <= 40 && name.chars().all(legal) {
+    if (1..=40).contains(&name.len()) && name.chars().all(legal) {
         format!("the URL's parameter `{name}` is ignored")
     } else {
         "a parameter of the URL is ignored".to_owned()

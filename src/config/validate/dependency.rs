@@ -22,12 +22,9 @@ pub(super) fn dependencies(
         read(section.section(name.as_str()), dependency, true, complete);
     }
     for key in section.remaining() {
-        let name: Name = match key.parse() {
-            Ok(name) => name,
-            Err(InvalidName) => {
-                section.read(&key, |_| Err::<(), _>(InvalidName.to_string()));
-                continue;
-            }
+        let Ok(name) = key.parse::<Name>() else {
+            section.read(&key, |_| Err::<(), _>(InvalidName.to_string()));
+            continue;
         };
         let mut dependency = Dependency {
             name,

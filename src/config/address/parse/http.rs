@@ -19,9 +19,11 @@ pub(in crate::config) fn http(text: &str) -> Result<Parsed<HttpTarget>, String> 
         // RFC 7617: the first colon ends the user.
         return Err("the user of a web service cannot hold a colon".to_owned());
     }
-    // Only the path goes through the URL library: it removes dot segments and
-    // encodes what must be.
-    let url = Url::parse(text).map_err(|error| format!("it cannot be read: {error}"))?;
+    // Only path and query go through the URL library, which removes dot
+    // segments and encodes what must be. It sees other borders than we do in
+    // `http://a\b@host/`, so it is not asked about the rest.
+    let url = Url::parse(&format!("http://host{}", parts.tail))
+        .map_err(|error| format!("it cannot be read: {error}"))?;
     let path_and_query = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),

@@ -70,8 +70,8 @@ fn number(text: &str) -> Result<u32, String> {
         return Ok(0);
     }
     // A server allows as many as it is configured for; the protocol, an int.
-    let number = text.parse::<u32>().ok();
-    number
-        .filter(|number| *number <= i32::MAX as u32)
+    text.parse::<i32>()
+        .ok()
+        .and_then(|number| u32::try_from(number).ok())
         .ok_or_else(|| "behind the host, the number of a database is expected".to_owned())
 }
