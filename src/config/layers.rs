@@ -144,7 +144,6 @@ fn comparable(value: &Value) -> String {
 }
 
 /// The variables of one layer: the environment, or an env-file.
-#[derive(Debug)]
 pub(super) struct Variables {
     pub(super) entries: BTreeMap<String, String>,
     /// `None` is the process's environment.

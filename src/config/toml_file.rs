@@ -12,7 +12,6 @@ use toml::de::{DeTable, DeValue};
 use super::section::join;
 
 /// What a file says.
-#[derive(Debug)]
 pub(super) struct TomlFile {
     pub(super) values: Dict,
     /// The line of each key, by its full name.

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::address::parse;
 use super::layers::Layers;
 use super::legacy_env::Legacy;
 use super::section::{Report, Section};
-use super::values::{self, DAY, HOUR, MILLISECOND, MINUTE, SECOND, duration, word};
+use super::values::{self, DAY, HOUR, MILLISECOND, MINUTE, duration, word};
 use super::{
-    Api, Auth, Cache, Checks, Config, Database, HealthDetails, Lifecycle, Limits, Log, LogFormat,
-    Migrate, OnRequiredLoss, Secret,
+    Api, Auth, Checks, Config, HealthDetails, Lifecycle, Log, LogFormat, OnRequiredLoss, Secret,
 };
 use crate::dependency::CACHE;
 
 mod dependency;
+mod stores;
 
 /// The most bytes of a request that anyone may ask to be read.
 const MOST_BODY: ByteSize = ByteSize::gib(1);
@@ -43,9 +42,9 @@ pub(super) fn validate(
     log(root.section("log"), &mut config.log);
     lifecycle(root.section("lifecycle"), &mut config.lifecycle);
     auth(root.section("auth"), &mut config.auth);
-    database(root.section("database"), &mut config.database);
-    cache(root.section("cache"), &mut config.cache);
-    limits(root.section("limits"), &mut config.limits);
+    stores::database(root.section("database"), &mut config.database);
+    stores::cache(root.section("cache"), &mut config.cache);
+    stores::limits(root.section("limits"), &mut config.limits);
     let mut common = Checks::default();
     let mut section = root.section("checks");
     checks(&mut section, &mut common);
@@ -58,7 +57,7 @@ pub(super) fn validate(
     );
     root.finish();
 
-    clamp_cache_timeout(&mut config, report);
+    stores::clamp_cache_timeout(&mut config, report);
     let cache = config.dependency(CACHE);
     let cache_has_url = cache.is_none_or(|cache| cache.target.is_some());
     let cache_url_refused = report
@@ -188,74 +187,6 @@ fn auth(mut section: Section<'_>, auth: &mut Auth) {
     }
 }
 
-fn database(mut section: Section<'_>, database: &mut Database) {
-    let path = section.path_of("direct_url");
-    let report = section.report();
-    let direct = section.read("direct_url", |leaf| {
-        let url = values::text(leaf)?;
-        if url.trim().is_empty() {
-            return Ok(None);
-        }
-        let parsed = parse::postgres(url.trim())?;
-        for message in parsed.ignored {
-            report.warn(leaf.from.clone(), path.clone(), message);
-        }
-        Ok(Some(parsed.target))
-    });
-    database.direct = direct.flatten();
-    section.set(
-        "pool_size",
-        &mut database.pool_size,
-        values::whole(1..=10_000),
-    );
-    section.set(
-        "pool_timeout",
-        &mut database.pool_timeout,
-        duration(PATIENCE),
-    );
-    section.set(
-        "statement_timeout",
-        &mut database.statement_timeout,
-        duration(PATIENCE),
-    );
-    section.set(
-        "max_lifetime",
-        &mut database.max_lifetime,
-        duration(SECOND..=30 * DAY),
-    );
-    section.set(
-        "migrate",
-        &mut database.migrate,
-        word(&[("auto", Migrate::Auto), ("check", Migrate::Check)]),
-    );
-    section.finish();
-}
-
-fn cache(mut section: Section<'_>, cache: &mut Cache) {
-    section.set(
-        "timeout",
-        &mut cache.timeout,
-        duration(MILLISECOND..=MINUTE),
-    );
-    section.set("retries", &mut cache.retries, values::whole(0..=100));
-    section.set("ttl", &mut cache.ttl, duration(SECOND..=30 * DAY));
-    section.finish();
-}
-
-fn limits(mut section: Section<'_>, limits: &mut Limits) {
-    section.set(
-        "reads_per_minute",
-        &mut limits.reads_per_minute,
-        values::whole(1..=1_000_000),
-    );
-    section.set(
-        "writes_per_minute",
-        &mut limits.writes_per_minute,
-        values::whole(1..=1_000_000),
-    );
-    section.finish();
-}
-
 /// The settings of checks: the common ones, or those of one dependency.
 fn checks(section: &mut Section<'_>, checks: &mut Checks) {
     let pause = 10 * MILLISECOND..=DAY;
@@ -281,26 +212,4 @@ fn checks(section: &mut Section<'_>, checks: &mut Checks) {
         &mut checks.startup_deadline,
         values::duration_or_never(MILLISECOND..=DAY),
     );
-}
-
-/// An operation on the path of a request never takes longer than a check may:
-/// the deployments that set `REDIS_SOCKET_TIMEOUT` mean both. A longer one is
-/// cut, with a warning if someone asked for it.
-fn clamp_cache_timeout(config: &mut Config, report: &Report) {
-    let Some(ceiling) = config.dependency(CACHE).map(|cache| cache.checks.timeout) else {
-        return;
-    };
-    if config.cache.timeout <= ceiling {
-        return;
-    }
-    config.cache.timeout = ceiling;
-    let from = report.origin("cache.timeout");
-    if from != super::Provenance::BuiltIn {
-        let by = report.origin("dependencies.cache.timeout");
-        let message = format!(
-            "it is cut to {}, the timeout of a check of Redis, from {by}",
-            humantime::format_duration(ceiling)
-        );
-        report.warn(from, "cache.timeout".to_owned(), message);
-    }
 }

@@ -177,3 +177,20 @@ fn values_keep_their_units() {
     assert_eq!(config.log.level, "info,budgetd::supervisor=debug");
     assert_eq!(config.cache.ttl, Duration::from_mins(90));
 }
+
+#[test]
+fn a_thousand_dependencies_are_read() {
+    let table = |n| {
+        format!(
+            "[dependencies.d{n}]\nkind = 'tcp'\nurl = 'tcp://host:{}'\n",
+            n + 1
+        )
+    };
+    let config = given()
+        .file((0..1000).map(table).collect::<String>())
+        .variable("BUDGETD__DEPENDENCIES__D7__FALL", "9")
+        .config();
+    assert_eq!(config.dependencies.len(), 1003);
+    assert_eq!(config.dependency("d7").unwrap().checks.fall, 9);
+    assert_eq!(shown(&config, "d999"), "tcp://host:1000");
+}
