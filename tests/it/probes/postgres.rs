@@ -44,7 +44,7 @@ async fn what_the_url_names_wrongly_is_told_apart() {
     check(&postgres.target().into_target()).await.unwrap();
 
     let wrong = changed(&postgres, |target| {
-        target.password = Some("wrong-4711".into())
+        target.password = Some("wrong-4711".into());
     });
     let refused = failure(&wrong).await;
     assert_eq!(refused.kind, ErrorKind::Auth);

@@ -78,7 +78,7 @@ async fn credentials_and_database_are_told_apart() {
 async fn a_password_where_none_is_wanted_is_refused_without_repeating_it() {
     let redis = Redis::start().await;
     let unasked = failure(&changed(&redis, |t| {
-        t.password = Some("sesame-4711".into())
+        t.password = Some("sesame-4711".into());
     }))
     .await;
     assert_eq!(unasked.kind, ErrorKind::Auth);
@@ -96,7 +96,11 @@ async fn nothing_there_is_refused() {
 
 #[tokio::test]
 async fn a_loading_server_is_not_ready() {
-    let mut redis = Redis::start().await;
+    // Compressed, all of it would be read in one go.
+    let mut redis = RedisOptions::default()
+        .setting("rdbcompression", "no")
+        .start()
+        .await;
     for key in 0..200 {
         redis
             .command(&["SET", &format!("key-{key}"), &"x".repeat(200)])

@@ -233,13 +233,20 @@ pub(crate) fn ordinary_user() -> Option<(u32, u32)> {
     })
 }
 
-/// A temporary folder that the servers may write to. It is short, because
-/// paths of sockets must be.
+/// A temporary folder that the servers may write to. Its path is short, as
+/// those of sockets must be. Memory is ten times as fast as a busy disk, where
+/// there is enough of it.
 pub(crate) fn folder() -> tempfile::TempDir {
+    const ENOUGH_BYTES: u64 = 1 << 30;
+
+    let memory = Path::new("/dev/shm");
+    let roomy = rustix::fs::statvfs(memory)
+        .is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) > ENOUGH_BYTES);
+    let parent = if roomy { memory } else { Path::new("/tmp") };
     let folder = tempfile::Builder::new()
         .prefix("budgetd-")
-        .tempdir_in("/tmp")
-        .expect("/tmp is writable");
+        .tempdir_in(parent)
+        .unwrap_or_else(|error| panic!("cannot write to {}: {error}", parent.display()));
     give_away(folder.path());
     folder
 }

@@ -1,4 +1,4 @@
-//! A peer that talks without listening.
+//! A peer that conversations without listening.
 
 use std::net::Ipv4Addr;
 
@@ -36,10 +36,10 @@ impl Talker {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let _port = port;
-            let mut talks = JoinSet::new();
+            let mut conversations = JoinSet::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let words = words.clone();
-                talks.spawn(async move {
+                conversations.spawn(async move {
                     let mut said = stream.write_all(&words).await.is_ok();
                     let mut heard = [0; 1024];
                     while said && stays {
