@@ -1,0 +1,103 @@
+//! The routes of the API listener.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::exchange::Exchange;
+use super::front::Context;
+use super::health::VERSION;
+use super::{error, readiness};
+
+mod documents;
+
+/// What the budget API brings along.
+#[derive(Default)]
+pub struct ApiRoutes {
+    /// Routes under `/api/v1`, without that prefix. They stand behind the door
+    /// of [`readiness::guard`]; an unknown path among them is 404.
+    pub v1: Router,
+    /// Their part of `/openapi.json`, with full paths.
+    pub documents: Option<OpenApi>,
+}
+
+impl fmt::Debug for ApiRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiRoutes").finish_non_exhaustive()
+    }
+}
+
+pub(super) fn router(context: &Context, routes: ApiRoutes) -> Router {
+    let title = context.settings.load().title.clone();
+    let mut documents = documents::Health::openapi();
+    documents.info.title.clone_from(&title);
+    VERSION.clone_into(&mut documents.info.version);
+    if let Some(more) = routes.documents {
+        documents.merge(more);
+    }
+    // The page must work without the internet: no badge of a remote validator.
+    let page = SwaggerUi::new("/docs")
+        .config(Config::new(["/openapi.json"]).validator_url("none"))
+        .url("/openapi.json", documents);
+
+    let v1 = routes.v1.fallback(unknown_path);
+    let router = Router::new()
+        .route("/", get(welcome).with_state(context.clone()))
+        .nest("/api/v1", readiness::guard(v1, context.readiness()))
+        .merge(page);
+    with_defaults(with_cache_statistics(router, context))
+}
+
+async fn welcome(State(context): State<Context>) -> Json<Value> {
+    Json(json!({
+        "message": context.settings.load().title,
+        "version": VERSION,
+        "docs": "/docs",
+        "health": "/health",
+    }))
+}
+
+async fn unknown_path() -> Response {
+    error::not_found()
+}
+
+/// `/health/cache` asks Redis, so it goes the way of requests.
+pub(super) fn with_cache_statistics(router: Router, context: &Context) -> Router {
+    let statistics = context.cache_statistics.clone();
+    let ask = move || {
+        let answer = statistics();
+        async move { ([("cache-control", "no-store")], Json(answer.await)) }
+    };
+    router.route("/health/cache", get(ask))
+}
+
+/// What every router of ours does: JSON errors, limits of our own, and the
+/// matched pattern noted for logs and metrics.
+pub(super) fn with_defaults(router: Router) -> Router {
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(async || error::method_not_allowed(None))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(note_route))
+}
+
+async fn note_route(request: Request, next: Next) -> Response {
+    let extensions = request.extensions();
+    if let (Some(exchange), Some(pattern)) = (
+        extensions.get::<Arc<Exchange>>(),
+        extensions.get::<MatchedPath>(),
+    ) {
+        // Nested routers come here again, with the same pattern.
+        let _ = exchange.route.set(pattern.as_str().to_owned());
+    }
+    next.run(request).await
+}

@@ -1,0 +1,190 @@
+//! The body of a request: limited in size, and never waited for in vain.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::activity::Activity;
+
+/// Why a body could not be read. The response becomes 413 or 408 whatever the
+/// handler makes of this.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("no byte of the body arrived in time")]
+    TooSlow,
+    #[error("cannot read the body: {0}")]
+    Transport(#[source] hyper::Error),
+}
+
+/// The limit of one request's body, in its extensions; what has become of the
+/// body is read from here, too.
+#[derive(Debug, Clone)]
+pub struct BodyLimit(Arc<Fate>);
+
+#[derive(Debug)]
+struct Fate {
+    limit: AtomicUsize,
+    import_limit: usize,
+    too_large: AtomicBool,
+    too_slow: AtomicBool,
+    /// A handler has asked for bytes that have not arrived.
+    waiting: AtomicBool,
+}
+
+impl BodyLimit {
+    pub(super) fn new(limit: usize, import_limit: usize) -> Self {
+        Self(Arc::new(Fate {
+            limit: AtomicUsize::new(limit),
+            import_limit,
+            too_large: AtomicBool::new(false),
+            too_slow: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+        }))
+    }
+
+    /// Accepts up to `api.import_max_body` from here on; before the body is
+    /// read.
+    pub fn allow_import(&self) {
+        self.0.limit.fetch_max(self.0.import_limit, Relaxed);
+    }
+
+    /// Bytes.
+    pub fn get(&self) -> usize {
+        self.0.limit.load(Relaxed)
+    }
+
+    pub(super) fn was_exceeded(&self) -> bool {
+        self.0.too_large.load(Relaxed)
+    }
+
+    /// Whether the client is to blame for a request that took too long.
+    pub(super) fn is_client_slow(&self) -> bool {
+        self.0.too_slow.load(Relaxed) || self.0.waiting.load(Relaxed)
+    }
+
+    pub(super) fn timed_out(&self) -> bool {
+        self.0.too_slow.load(Relaxed)
+    }
+}
+
+/// Middleware for the routes that take a CSV import.
+pub async fn allow_import(request: Request, next: Next) -> Response {
+    if let Some(limit) = request.extensions().get::<BodyLimit>() {
+        limit.allow_import();
+    }
+    next.run(request).await
+}
+
+/// A body under a [`BodyLimit`] and an idle timeout.
+#[derive(Debug)]
+pub(super) struct GuardedBody<B: Body> {
+    inner: B,
+    limit: BodyLimit,
+    received: usize,
+    idle_timeout: Duration,
+    /// Made when a handler first waits.
+    timer: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
+}
+
+impl<B: Body> GuardedBody<B> {
+    pub(super) fn new(
+        inner: B,
+        limit: BodyLimit,
+        idle_timeout: Duration,
+        activity: Arc<Activity>,
+    ) -> Self {
+        Self {
+            inner,
+            limit,
+            received: 0,
+            idle_timeout,
+            timer: None,
+            activity,
+        }
+    }
+
+    fn too_large(&self) -> BodyError {
+        self.limit.0.too_large.store(true, Relaxed);
+        BodyError::TooLarge {
+            limit: self.limit.get(),
+        }
+    }
+}
+
+impl<B> Body for GuardedBody<B>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        // What is announced too large is not read at all.
+        let least = usize::try_from(this.inner.size_hint().lower()).unwrap_or(usize::MAX);
+        if this.received.saturating_add(least) > this.limit.get() {
+            return Poll::Ready(Some(Err(this.too_large())));
+        }
+        let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(sleep(this.idle_timeout)));
+                let waiting = &this.limit.0.waiting;
+                if !waiting.swap(true, Relaxed) {
+                    timer.as_mut().reset(Instant::now() + this.idle_timeout);
+                }
+                ready!(timer.as_mut().poll(cx));
+                this.limit.0.too_slow.store(true, Relaxed);
+                return Poll::Ready(Some(Err(BodyError::TooSlow)));
+            }
+        };
+        this.limit.0.waiting.store(false, Relaxed);
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                this.received = this.received.saturating_add(length);
+                if this.received > this.limit.get() {
+                    Some(Err(this.too_large()))
+                } else {
+                    Some(Ok(frame))
+                }
+            }
+            Some(Err(error)) => Some(Err(BodyError::Transport(error))),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body> Drop for GuardedBody<B> {
+    fn drop(&mut self) {
+        if !self.inner.is_end_stream() {
+            self.activity.set_body_unread(true);
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! One connection: hyper, and the deadlines it does not have.
+//!
+//! hyper's own header timeout also cuts idle keep-alive connections, which
+//! balancers hold for a minute; so each stage of a connection has a deadline
+//! of its own here, and one timer that is only touched when the next deadline
+//! comes earlier than the one it is set to.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::activity::{Activity, Stage, Transport, Watched};
+use super::error;
+use super::exchange::ResponseBody;
+
+/// The largest head of a request, in bytes: `431` above it. Bearer tokens with
+/// many claims and a browser's cookies fit several times over.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// The largest read buffer of a connection, in bytes.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// How long a connection that was accepted during shutdown may take to send
+/// its first byte.
+const FIRST_BYTE_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a close waits for a peer that is still sending, so that the answer
+/// it was given is not lost to a reset (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a lingering close reads away at most, in bytes.
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// How long each stage may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// Without a request, and before the first byte of the first one.
+    pub(super) idle: Duration,
+    /// From the first byte of a head to its last.
+    pub(super) head: Duration,
+    /// Without a byte of the response going out.
+    pub(super) write: Duration,
+}
+
+/// Why a connection ended; a normal end needs no words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// hyper was done with it: either side closed.
+    Closed,
+    /// No request came.
+    Idle,
+    /// A head took too long.
+    SlowHead,
+    /// The peer did not take its response.
+    SlowReader,
+}
+
+/// Serves a connection until one side has enough of it, or `stop` is cancelled
+/// and no request is on its way any more.
+pub(super) async fn serve<T, S>(
+    transport: T,
+    activity: Arc<Activity>,
+    service: S,
+    deadlines: Deadlines,
+    stop: CancellationToken,
+) -> Ended
+where
+    T: Transport,
+    S: Service<
+            Request<Incoming>,
+            Response = Response<ResponseBody>,
+            Error = std::convert::Infallible,
+        > + Unpin,
+    S::Future: Unpin,
+{
+    let io = TokioIo::new(Watched {
+        inner: transport,
+        activity: activity.clone(),
+    });
+    let hyper = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER)
+        .serve_connection(io, service);
+    let now = Instant::now();
+    let mut driver = Driver {
+        hyper,
+        changes: activity.changes(),
+        activity,
+        deadlines,
+        since: now,
+        last_write: now,
+        accepted: now,
+        timer: Box::pin(sleep_until(now + deadlines.idle)),
+        stop: Box::pin(stop.cancelled_owned()),
+        stopping: Stopping::No,
+    };
+    let ended = (&mut driver).await;
+    let Driver {
+        hyper, activity, ..
+    } = driver;
+    let transport = hyper.into_parts().io.into_inner().inner;
+    finish(transport, &activity, ended).await;
+    ended
+}
+
+/// How far a connection has got with an order to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    /// A request may be on its way: hyper is told once it has arrived, or when
+    /// none has begun in time.
+    AfterHead {
+        until: Instant,
+    },
+    /// hyper closes as soon as nothing is in flight.
+    Told,
+}
+
+struct Driver<T: Transport, S>
+where
+    S: Service<
+            Request<Incoming>,
+            Response = Response<ResponseBody>,
+            Error = std::convert::Infallible,
+        >,
+{
+    hyper: http1::Connection<TokioIo<Watched<T>>, S>,
+    activity: Arc<Activity>,
+    deadlines: Deadlines,
+    /// The number of changes of stage that have been seen.
+    changes: u32,
+    /// When the stage began.
+    since: Instant,
+    last_write: Instant,
+    accepted: Instant,
+    timer: Pin<Box<Sleep>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopping: Stopping,
+}
+
+impl<T, S> Future for Driver<T, S>
+where
+    T: Transport,
+    S: Service<
+            Request<Incoming>,
+            Response = Response<ResponseBody>,
+            Error = std::convert::Infallible,
+        > + Unpin,
+    S::Future: Unpin,
+{
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = &mut *self;
+        loop {
+            // What hyper calls an error (a reset, garbage it has answered) is
+            // the peer's doing and ends the connection like any close.
+            if this.hyper.poll_without_shutdown(cx).is_ready() {
+                return Poll::Ready(Ended::Closed);
+            }
+            this.observe();
+            if this.follow_stop(cx) {
+                continue;
+            }
+            let Some((deadline, ended)) = this.deadline() else {
+                return Poll::Pending;
+            };
+            if deadline < this.timer.deadline() {
+                this.timer.as_mut().reset(deadline);
+            }
+            if this.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if deadline <= Instant::now() {
+                return Poll::Ready(ended);
+            }
+            this.timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+impl<T, S> Driver<T, S>
+where
+    T: Transport,
+    S: Service<
+            Request<Incoming>,
+            Response = Response<ResponseBody>,
+            Error = std::convert::Infallible,
+        > + Unpin,
+    S::Future: Unpin,
+{
+    /// Reads the clock, once and only when something has happened.
+    fn observe(&mut self) {
+        let changes = self.activity.changes();
+        let wrote = self.activity.take_wrote();
+        if changes == self.changes && !wrote {
+            return;
+        }
+        let now = Instant::now();
+        if changes != self.changes {
+            self.changes = changes;
+            self.since = now;
+        }
+        if wrote {
+            self.last_write = now;
+        }
+    }
+
+    /// Returns whether hyper must be polled again.
+    fn follow_stop(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.stopping {
+            Stopping::No if self.stop.as_mut().poll(cx).is_ready() => {
+                self.stopping = Stopping::AfterHead {
+                    until: Instant::now() + FIRST_BYTE_GRACE,
+                };
+                self.activity.ask_for_unread();
+                true
+            }
+            Stopping::AfterHead { .. } if !self.expects_request() => {
+                self.stopping = Stopping::Told;
+                Pin::new(&mut self.hyper).graceful_shutdown();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a request is arriving, or a new client may be about to send
+    /// its first. Closing now would lose it.
+    fn expects_request(&self) -> bool {
+        match self.activity.stage() {
+            Stage::Head => true,
+            Stage::Handling | Stage::Responding => false,
+            Stage::Idle if self.activity.has_unread() => true,
+            Stage::Idle => {
+                !self.activity.was_used() && Instant::now() < self.accepted + FIRST_BYTE_GRACE
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<(Instant, Ended)> {
+        if self.activity.is_write_blocked() {
+            let since = self.last_write.max(self.since);
+            return Some((since + self.deadlines.write, Ended::SlowReader));
+        }
+        match self.activity.stage() {
+            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => {
+                Some((until, Ended::Idle))
+            }
+            Stage::Idle => Some((self.since + self.deadlines.idle, Ended::Idle)),
+            Stage::Head => Some((self.since + self.deadlines.head, Ended::SlowHead)),
+            // The service owns this deadline: it can still answer.
+            Stage::Handling => None,
+            Stage::Responding => {
+                let since = self.last_write.max(self.since);
+                Some((since + self.deadlines.write, Ended::SlowReader))
+            }
+        }
+    }
+}
+
+/// Ends the connection so that the peer can read what it was told last.
+async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ended) {
+    // Half a response may be stuck in front of anything written now.
+    if ended == Ended::SlowReader || activity.is_write_blocked() {
+        return;
+    }
+    let unread = activity.stage() != Stage::Idle || activity.left_body_unread();
+    // A peer that does not take its last bytes in time loses them.
+    let _ = timeout(LINGER, async {
+        if ended == Ended::SlowHead {
+            let response = error::raw(
+                StatusCode::REQUEST_TIMEOUT,
+                "the header of the request took too long",
+            );
+            transport.write_all(&response).await?;
+        }
+        transport.shutdown().await?;
+        if unread {
+            discard(transport).await?;
+        }
+        std::io::Result::Ok(())
+    })
+    .await;
+}
+
+/// Tells a client that there is no room, and closes.
+pub(super) async fn refuse<T: Transport>(mut transport: T, response: &[u8]) {
+    let _ = timeout(LINGER, async {
+        transport.write_all(response).await?;
+        transport.shutdown().await?;
+        discard(transport).await
+    })
+    .await;
+}
+
+/// Reads until the peer closes: a close with unread bytes would reset the
+/// connection, and a reset discards the answer.
+async fn discard<T: Transport>(transport: T) -> std::io::Result<()> {
+    tokio::io::copy(&mut transport.take(LINGER_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
+}

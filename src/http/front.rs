@@ -1,0 +1,135 @@
+//! What a listener serves: made once, shared by all of its connections.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use tokio::time::Instant;
+use tower_http::cors::CorsLayer;
+
+use super::admin::{self, AdminActions};
+use super::admission::MAX_ADMIN_CONNECTIONS;
+use super::api::{self, ApiRoutes};
+use super::connection::Deadlines;
+use super::cors;
+use super::health::{CacheStatistics, HealthEndpoint, Liveness};
+use super::metrics::Meters;
+use super::readiness::Readiness;
+use crate::config;
+use crate::health::Reader;
+use crate::shutdown::{Phase, PhaseReader};
+
+/// The settings of the API listener, replaced by a reload. Connections read
+/// them when they are accepted, requests when they begin; only the address is
+/// read once. The admin listener uses the same times.
+pub type Settings = Arc<ArcSwap<config::Api>>;
+
+/// What both listeners are made of.
+#[derive(Clone)]
+pub struct Context {
+    pub settings: Settings,
+    pub health: Reader,
+    pub phase: PhaseReader,
+    /// Liveness never looks at a dependency.
+    pub liveness: Liveness,
+    pub cache_statistics: CacheStatistics,
+    /// When the process started: the beginning of its uptime.
+    pub started: Instant,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub fn readiness(&self) -> Readiness {
+        Readiness {
+            health: self.health.clone(),
+            phase: self.phase.clone(),
+        }
+    }
+
+    fn health_endpoint(&self, tells_all: bool) -> Arc<HealthEndpoint> {
+        Arc::new(HealthEndpoint {
+            readiness: self.readiness(),
+            settings: self.settings.clone(),
+            liveness: self.liveness.clone(),
+            started: self.started,
+            tells_all,
+        })
+    }
+}
+
+/// A listener's routes and limits. Make it after the metrics recorder is
+/// installed: it holds handles.
+pub struct Front {
+    pub(super) health: Arc<HealthEndpoint>,
+    pub(super) router: Router,
+    /// Only browsers need it, and they only call the API.
+    pub(super) cors: Option<CorsLayer>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) settings: Settings,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Api,
+    Admin,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Front {
+    pub fn api(context: &Context, routes: ApiRoutes) -> Arc<Self> {
+        Arc::new(Self {
+            health: context.health_endpoint(false),
+            router: api::router(context, routes),
+            cors: Some(cors::layer(context.settings.clone())),
+            meters: Arc::new(Meters::new("api")),
+            settings: context.settings.clone(),
+            kind: Kind::Api,
+        })
+    }
+
+    pub fn admin(context: &Context, actions: AdminActions) -> Arc<Self> {
+        let health = context.health_endpoint(true);
+        Arc::new(Self {
+            router: admin::router(context, health.clone(), actions),
+            health,
+            cors: None,
+            meters: Arc::new(Meters::new("admin")),
+            settings: context.settings.clone(),
+            kind: Kind::Admin,
+        })
+    }
+
+    pub(super) fn max_connections(&self) -> usize {
+        match self.kind {
+            Kind::Api => self.settings.load().max_connections,
+            Kind::Admin => MAX_ADMIN_CONNECTIONS,
+        }
+    }
+
+    pub(super) fn deadlines(&self) -> Deadlines {
+        let settings = self.settings.load();
+        Deadlines {
+            idle: settings.keep_alive_timeout,
+            head: settings.header_timeout,
+            write: settings.body_idle_timeout,
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.health.readiness.phase.get() >= Phase::Draining
+    }
+}

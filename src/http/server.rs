@@ -1,0 +1,360 @@
+//! The accept loop of one listener: it owns every connection, seats new ones,
+//! and ends them in order.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Transport};
+use super::admission::{Admission, Seat};
+use super::connection::{self, Deadlines};
+use super::error;
+use super::front::Front;
+use super::listener::{AdminListener, AdminSocket};
+use super::service::ConnectionService;
+
+/// How long accepting pauses when the operating system has nothing left for
+/// another connection, in which time some may end.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection of the reserve is there for one health request.
+const RESERVE_DEADLINES: Deadlines = Deadlines {
+    idle: Duration::from_secs(2),
+    head: Duration::from_secs(2),
+    write: Duration::from_secs(2),
+};
+
+/// The orders a listener obeys.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Take what waits to be accepted, accept no more, finish what is in
+    /// flight.
+    pub accepting: CancellationToken,
+    /// End everything now.
+    pub cut: CancellationToken,
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The requests that were in flight when everything was cut.
+    pub cut: Vec<CutRequest>,
+}
+
+/// A request that did not get its (whole) response.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CutRequest {
+    pub method: String,
+    /// The pattern that matched.
+    pub route: String,
+}
+
+/// Something that connections come from.
+pub trait Acceptor: Send + sealed::Accept {}
+
+impl<A: Send + sealed::Accept> Acceptor for A {}
+
+mod sealed {
+    use super::{Context, IpAddr, Poll, Transport, io};
+
+    pub trait Accept: Unpin {
+        #[allow(private_bounds)]
+        type Stream: Transport;
+
+        fn poll_accept(
+            &mut self,
+            cx: &mut Context<'_>,
+        ) -> Poll<io::Result<(Self::Stream, Option<IpAddr>)>>;
+
+        /// Closes the listener and returns the connections that were waiting.
+        fn into_waiting(self) -> Vec<(Self::Stream, Option<IpAddr>)>;
+    }
+}
+
+impl sealed::Accept for TcpListener {
+    type Stream = TcpStream;
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, Option<IpAddr>)>> {
+        TcpListener::poll_accept(self, cx).map_ok(|(stream, peer)| {
+            // Without it, small responses wait for the peer's delayed ACK; a
+            // socket that refuses is served all the same.
+            let _ = stream.set_nodelay(true);
+            (stream, Some(peer.ip()))
+        })
+    }
+
+    fn into_waiting(self) -> Vec<(TcpStream, Option<IpAddr>)> {
+        let mut waiting = Vec::new();
+        // The listener is non-blocking: an error means that none is left, or
+        // that none can be taken.
+        if let Ok(listener) = self.into_std() {
+            while let Ok((stream, peer)) = listener.accept() {
+                let taken = stream
+                    .set_nonblocking(true)
+                    .and_then(|()| stream.set_nodelay(true))
+                    .and_then(|()| TcpStream::from_std(stream));
+                waiting.extend(taken.ok().map(|stream| (stream, Some(peer.ip()))));
+            }
+        }
+        waiting
+    }
+}
+
+impl sealed::Accept for AdminListener {
+    type Stream = AdminStream;
+
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(AdminStream, Option<IpAddr>)>> {
+        match &mut self.0 {
+            AdminSocket::Tcp(listener) => sealed::Accept::poll_accept(listener, cx)
+                .map_ok(|(stream, peer)| (AdminStream::Tcp(stream), peer)),
+            AdminSocket::Unix(listener, _) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (AdminStream::Unix(stream), None)),
+        }
+    }
+
+    /// Admin connections hold nothing: who waits is sent away.
+    fn into_waiting(self) -> Vec<(AdminStream, Option<IpAddr>)> {
+        Vec::new()
+    }
+}
+
+mod admin_stream;
+
+use admin_stream::AdminStream;
+
+/// Serves `listener` until both orders of `stop` have been obeyed, or nothing
+/// is left after the first.
+///
+/// Dropping the future cuts everything.
+pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) -> Outcome {
+    let mut connections = Connections::new(front, stop.accepting.clone());
+    let mut is_paused = false;
+    let mut try_again = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.accepting.cancelled() => break,
+            () = stop.cut.cancelled() => break,
+            Some(ended) = connections.tasks.join_next_with_id() => {
+                connections.left(ended);
+                // What it held may be enough for another one.
+                try_again = Instant::now();
+            }
+            accepted = accept(&mut listener, is_paused.then_some(try_again)) => match accepted {
+                Ok((stream, peer)) => {
+                    if std::mem::take(&mut is_paused) {
+                        tracing::info!(event = "accept_resumed", "Accepting connections again");
+                    }
+                    connections.seat(stream, peer);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if !is_paused {
+                        tracing::warn!(
+                            event = "accept_paused",
+                            error = %error,
+                            connections = connections.tasks.len(),
+                            hint = "raise LimitNOFILE= (`ulimit -n`) or lower `api.max_connections`",
+                            "Accepting connections is paused"
+                        );
+                    }
+                    is_paused = true;
+                    try_again = Instant::now() + PAUSE;
+                }
+            },
+        }
+    }
+    for (stream, peer) in listener.into_waiting() {
+        connections.seat(stream, peer);
+    }
+    connections.finish(&stop.cut).await
+}
+
+async fn accept<A: Acceptor>(
+    listener: &mut A,
+    not_before: Option<Instant>,
+) -> io::Result<(A::Stream, Option<IpAddr>)> {
+    if let Some(not_before) = not_before {
+        sleep_until(not_before).await;
+    }
+    poll_fn(|cx| listener.poll_accept(cx)).await
+}
+
+/// Whether an error concerns the one connection that was about to be accepted
+/// (accept(2) passes on what happened on the network), and the next may work.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    let network = [
+        Errno::CONNABORTED,
+        Errno::NETDOWN,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+        Errno::PERM,
+        Errno::INTR,
+    ];
+    match Errno::from_io_error(error) {
+        Some(errno) => !exhausted.contains(&errno) && network.contains(&errno),
+        None => false,
+    }
+}
+
+struct Connections {
+    front: Arc<Front>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    seats: HashMap<Id, (Seat, Arc<Activity>)>,
+    admission: Admission,
+    busy: Bytes,
+}
+
+impl Connections {
+    fn new(front: Arc<Front>, stop: CancellationToken) -> Self {
+        Self {
+            front,
+            stop,
+            tasks: JoinSet::new(),
+            seats: HashMap::new(),
+            admission: Admission::default(),
+            busy: Bytes::new(),
+        }
+    }
+
+    fn seat<T: Transport>(&mut self, stream: T, peer: Option<IpAddr>) {
+        // Seats that were left in the meantime are free.
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.left(ended);
+        }
+        let meters = &self.front.meters;
+        let seat = self.admission.enter(self.front.max_connections());
+        match seat {
+            Some(Seat::Full) => {}
+            Some(Seat::Reserve) => meters.rejected_reserve.increment(1),
+            Some(Seat::Overflow) => meters.rejected_overflow.increment(1),
+            None => meters.rejected_dropped.increment(1),
+        }
+        let Some(seat) = seat else { return };
+        let activity = Arc::new(Activity::default());
+        let task = match seat {
+            Seat::Overflow => {
+                let busy = self.busy();
+                self.tasks
+                    .spawn(async move { connection::refuse(stream, &busy).await })
+            }
+            Seat::Full | Seat::Reserve => {
+                let service = ConnectionService {
+                    front: self.front.clone(),
+                    activity: activity.clone(),
+                    peer,
+                    seat,
+                };
+                let deadlines = match seat {
+                    Seat::Full => self.front.deadlines(),
+                    _ => RESERVE_DEADLINES,
+                };
+                let (activity, stop) = (activity.clone(), self.stop.clone());
+                self.tasks.spawn(async move {
+                    let ended = connection::serve(stream, activity, service, deadlines, stop).await;
+                    tracing::trace!(?ended, "connection ended");
+                })
+            }
+        };
+        self.seats.insert(task.id(), (seat, activity));
+        self.count();
+    }
+
+    /// Prepared anew when the last one is in nobody's hands any more, so that
+    /// a crowd shares one and each crowd gets its own time to come back.
+    fn busy(&mut self) -> Bytes {
+        if self.busy.is_empty() || self.busy.is_unique() {
+            self.busy = error::raw(StatusCode::SERVICE_UNAVAILABLE, "too many connections");
+        }
+        self.busy.clone()
+    }
+
+    fn left(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some((seat, activity)) = self.seats.remove(&id) else {
+            return;
+        };
+        self.admission.leave(seat);
+        self.count();
+        // A handler's panic is caught; this one came from a streamed body.
+        if ended.is_err_and(|error| error.is_panic()) {
+            if let Some(exchange) = activity.exchange() {
+                exchange.log_failed("panic", None);
+            }
+        }
+    }
+
+    fn count(&self) {
+        let served = u32::try_from(self.admission.served()).unwrap_or(u32::MAX);
+        self.front.meters.connections.set(served);
+    }
+
+    async fn finish(mut self, cut: &CancellationToken) -> Outcome {
+        loop {
+            tokio::select! {
+                biased;
+                ended = self.tasks.join_next_with_id() => match ended {
+                    Some(ended) => self.left(ended),
+                    None => return Outcome::default(),
+                },
+                () = cut.cancelled() => break,
+            }
+        }
+        let mut outcome = Outcome {
+            cut: self.in_flight().collect(),
+        };
+        outcome.cut.sort();
+        self.tasks.shutdown().await;
+        self.front.meters.connections.set(0);
+        outcome
+    }
+
+    fn in_flight(&self) -> impl Iterator<Item = CutRequest> {
+        let in_flight = |(seat, activity): &&(Seat, Arc<Activity>)| {
+            *seat != Seat::Overflow && activity.is_in_flight()
+        };
+        self.seats
+            .values()
+            .filter(in_flight)
+            .map(|(_, activity)| match activity.exchange() {
+                Some(exchange) => CutRequest {
+                    method: exchange.method.to_string(),
+                    route: exchange.route().to_owned(),
+                },
+                // Only health answers leave no trace.
+                None => CutRequest {
+                    method: "GET".to_owned(),
+                    route: "/health".to_owned(),
+                },
+            })
+    }
+}
