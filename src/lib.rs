@@ -15,6 +15,8 @@ pub mod probe;
 
 pub mod health;
 
+pub mod http;
+
 pub mod backoff;
 
 pub mod supervisor;

@@ -1,5 +1,6 @@
 //! The routes of the API listener.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -27,6 +28,12 @@ pub struct ApiRoutes {
     pub v1: Router,
     /// Their part of `/openapi.json`, with full paths.
     pub documents: Option<OpenApi>,
+}
+
+impl fmt::Debug for ApiRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiRoutes").finish_non_exhaustive()
+    }
 }
 
 pub(super) fn router(context: &Context, routes: ApiRoutes) -> Router {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -147,24 +147,28 @@ use admin_stream::AdminStream;
 /// Dropping the future cuts everything.
 pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) -> Outcome {
     let mut connections = Connections::new(front, stop.accepting.clone());
-    let mut pause: Option<Instant> = None;
+    let mut is_paused = false;
+    let mut try_again = Instant::now();
     loop {
         tokio::select! {
             biased;
             () = stop.accepting.cancelled() => break,
             () = stop.cut.cancelled() => break,
-            Some(ended) = connections.tasks.join_next_with_id() => connections.left(ended),
-            () = sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some_and(|until| until > Instant::now()) => {}
-            accepted = poll_fn(|cx| listener.poll_accept(cx)) => match accepted {
+            Some(ended) = connections.tasks.join_next_with_id() => {
+                connections.left(ended);
+                // What it held may be enough for another one.
+                try_again = Instant::now();
+            }
+            accepted = accept(&mut listener, is_paused.then_some(try_again)) => match accepted {
                 Ok((stream, peer)) => {
-                    if pause.take().is_some() {
+                    if std::mem::take(&mut is_paused) {
                         tracing::info!(event = "accept_resumed", "Accepting connections again");
                     }
                     connections.seat(stream, peer);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if pause.is_none() {
+                    if !is_paused {
                         tracing::warn!(
                             event = "accept_paused",
                             error = %error,
@@ -173,7 +177,8 @@ pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) 
                             "Accepting connections is paused"
                         );
                     }
-                    pause = Some(Instant::now() + PAUSE);
+                    is_paused = true;
+                    try_again = Instant::now() + PAUSE;
                 }
             },
         }
@@ -182,6 +187,16 @@ pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) 
         connections.seat(stream, peer);
     }
     connections.finish(&stop.cut).await
+}
+
+async fn accept<A: Acceptor>(
+    listener: &mut A,
+    not_before: Option<Instant>,
+) -> io::Result<(A::Stream, Option<IpAddr>)> {
+    if let Some(not_before) = not_before {
+        sleep_until(not_before).await;
+    }
+    poll_fn(|cx| listener.poll_accept(cx)).await
 }
 
 /// Whether an error concerns the one connection that was about to be accepted
