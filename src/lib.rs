@@ -15,8 +15,6 @@ pub mod probe;
 
 pub mod health;
 
-pub mod http;
-
 pub mod backoff;
 
 pub mod supervisor;
