@@ -1,0 +1,215 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use bytes::Bytes;
+
+use super::support::{Builder, Client, Server};
+use crate::http::admission::{OVERFLOW, RESERVE};
+use crate::http::body;
+
+const SHORT: Duration = Duration::from_millis(30);
+
+fn reading() -> Router {
+    let length = async |body: Bytes| body.len().to_string();
+    Router::new()
+        .route("/read", post(length))
+        .route("/import", post(length).layer(from_fn(body::allow_import)))
+}
+
+fn with_reading() -> Builder {
+    Builder {
+        v1: reading(),
+        ..Builder::default()
+    }
+}
+
+#[tokio::test]
+async fn a_slow_header_is_answered_408_while_others_are_served() {
+    let mut builder = Builder::default();
+    builder.settings.header_timeout = SHORT;
+    let server = builder.start().await;
+    let mut slow = server.client().await;
+    let mut idle = server.client().await;
+    slow.send("GET / HT").await;
+    assert_eq!(server.get("/health").await.status, 200);
+
+    let answer = slow.answer().await;
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.detail(), "the header of the request took too long");
+    assert_eq!(answer.header("connection"), Some("close"));
+    slow.closed().await;
+    // Idle all the while, longer than the header timeout.
+    assert_eq!(idle.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let mut builder = Builder::default();
+    builder.settings.keep_alive_timeout = SHORT;
+    let server = builder.start().await;
+    let mut client = server.client().await;
+    assert_eq!(client.get("/health").await.status, 200);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_not_read() {
+    let server = with_reading().start().await;
+    let mut client = server.client().await;
+    client
+        .send("POST /api/v1/read HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.detail(), "the body is larger than 1024 bytes");
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn a_body_that_grows_too_large_is_cut() {
+    let server = with_reading().start().await;
+    let mut client = server.client().await;
+    client
+        .send("POST /api/v1/read HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
+    for _ in 0..5 {
+        client
+            .send(format!("100\r\n{}\r\n", "x".repeat(0x100)))
+            .await;
+    }
+    assert_eq!(client.answer().await.status, 413);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn imports_may_be_larger() {
+    let server = with_reading().start().await;
+    let mut client = server.client().await;
+    let send = |length: usize| {
+        format!(
+            "POST /api/v1/import HTTP/1.1\r\nhost: t\r\ncontent-length: {length}\r\n\r\n{}",
+            "x".repeat(length)
+        )
+    };
+    client.send(send(4096)).await;
+    assert_eq!(client.answer().await.body, "4096");
+    client.send(send(4097)).await;
+    assert_eq!(client.answer().await.status, 413);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_answered_408() {
+    let mut builder = with_reading();
+    builder.settings.body_idle_timeout = SHORT;
+    let server = builder.start().await;
+    let mut client = server.client().await;
+    client
+        .send("POST /api/v1/read HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\nabc")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.detail(), "the body of the request took too long");
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn the_request_timeout_blames_whoever_is_slow() {
+    let never = get(async || std::future::pending::<&'static str>().await);
+    let mut builder = Builder {
+        v1: reading().route("/never", never),
+        ..Builder::default()
+    };
+    builder.settings.request_timeout = SHORT;
+    let server = builder.start().await;
+
+    let handler = server.get("/api/v1/never").await;
+    assert_eq!(handler.status, 503);
+    assert_eq!(handler.detail(), "the request took too long");
+    assert!(handler.header("retry-after").is_some());
+
+    let mut client = server.client().await;
+    client
+        .send("POST /api/v1/read HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\nabc")
+        .await;
+    assert_eq!(client.answer().await.status, 408);
+}
+
+#[tokio::test]
+async fn header_floods_are_431_and_garbage_is_400() {
+    let server = Server::start().await;
+    let many: String = (0..101).map(|n| format!("h{n}: x\r\n")).collect();
+    let large = format!("h: {}\r\n", "x".repeat(80 * 1024));
+    for flood in [many, large] {
+        let mut client = server.client().await;
+        client.send(format!("GET / HTTP/1.1\r\n{flood}\r\n")).await;
+        assert_eq!(client.answer().await.status, 431);
+        client.closed().await;
+    }
+    for garbage in [
+        "\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        "GET\r\n\r\n",
+        "*3\r\n$3\r\nSET\r\n",
+    ] {
+        let mut client = server.client().await;
+        client.send(garbage).await;
+        assert_eq!(client.answer().await.status, 400, "{garbage:?}");
+        client.closed().await;
+    }
+    assert_eq!(server.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_house_still_answers_health() {
+    let mut builder = Builder::default();
+    builder.settings.max_connections = 2;
+    let server = builder.start().await;
+    let mut seated = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.client().await;
+        assert_eq!(client.get("/").await.status, 200);
+        seated.push(client);
+    }
+    let mut reserve = server.client().await;
+    let health = reserve.get("/health/ready").await;
+    assert_eq!(health.status, 200);
+    assert_eq!(health.header("connection"), Some("close"));
+    reserve.closed().await;
+
+    let mut reserve = server.client().await;
+    let other = reserve.get("/").await;
+    assert_eq!(other.status, 503);
+    assert!(other.header("retry-after").is_some());
+    reserve.closed().await;
+
+    assert_eq!(seated[0].get("/").await.status, 200, "who sits, sits");
+    drop(seated);
+    // Seats become free when the server has noticed.
+    while server.get("/").await.status != 200 {}
+}
+
+#[tokio::test]
+async fn above_the_reserve_a_503_is_all_there_is() {
+    let mut builder = Builder::default();
+    builder.settings.max_connections = 0;
+    let server = builder.start().await;
+    let mut reserve = Vec::new();
+    for _ in 0..RESERVE {
+        reserve.push(server.client().await);
+    }
+    // Each one is told without having asked, and the connection closes.
+    let mut overflow = Vec::new();
+    for _ in 0..OVERFLOW {
+        let mut client = server.client().await;
+        let answer = client.answer().await;
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.detail(), "too many connections");
+        assert!(answer.header("retry-after").is_some());
+        overflow.push(client);
+    }
+    let mut dropped: Client<_> = server.client().await;
+    dropped.closed().await;
+
+    assert_eq!(reserve[0].get("/health").await.status, 200);
+}
