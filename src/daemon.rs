@@ -242,11 +242,7 @@ impl<'a> Daemon<'a> {
         self.gate.opened();
         systemd::ready();
         lines::opened(
-<<<<<<< HEAD
             self.listeners.addresses(),
-=======
-            self.front.addresses(),
->>>>>>> 4b50b41 (Split long files of the configuration by theme, test a thousand dependencies)
             self.began.elapsed(),
             &self.health.current(),
         );
