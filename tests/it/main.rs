@@ -1,5 +1,7 @@
 //! Everything that needs real servers, in one binary.
 
+mod architecture;
+
 mod support;
 
 mod probes;
