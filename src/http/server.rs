@@ -306,10 +306,10 @@ impl Connections {
         self.admission.leave(seat);
         self.count();
         // A handler's panic is caught; this one came from a streamed body.
-        if ended.is_err_and(|error| error.is_panic()) {
-            if let Some(exchange) = activity.exchange() {
-                exchange.log_failed("panic", None);
-            }
+        if ended.is_err_and(|error| error.is_panic())
+            && let Some(exchange) = activity.exchange()
+        {
+            exchange.log_failed("panic", None);
         }
     }
 
