@@ -1,8 +1,8 @@
 //! The one owner of the dependencies' state: it runs the monitors, listens to
 //! them, and publishes what it knows.
 //!
-//! One `select!` makes a closed [`Turn`], one function handles it; what is to
-//! be done about it is decided in [`core`], without I/O.
+//! One `select!` makes a closed `Turn`, one function handles it; what is to
+//! be done about it is decided in `core`, without I/O.
 
 use std::collections::HashMap;
 use std::panic;
@@ -304,7 +304,7 @@ impl Supervisor {
             return Ok(());
         }
         log::clock_gap(late);
-        self.decide(Input::ClockGap(late - TURN))
+        self.decide(Input::ClockGap(late.saturating_sub(TURN)))
     }
 
     fn decide(&mut self, input: Input) -> Result<(), Fatal> {

@@ -324,7 +324,7 @@ async fn nothing_is_checked_while_it_lacks_something() {
         dependency("a", 1, Policy::Optional, &[]),
     ];
     let mut rig = start(chain, |servers| {
-        servers.at(1).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(1).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("a", Status::Error).await;
     assert_eq!(rig.status("b"), Status::Blocked);
@@ -563,7 +563,7 @@ async fn a_reload_that_does_not_come_up_leaves_everything() {
         dependency("b", 2, Policy::Optional, &[]),
     ];
     let mut rig = start(old.clone(), |servers| {
-        servers.at(2).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(2).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("b", Status::Error).await;
 
@@ -603,7 +603,7 @@ async fn a_need_that_is_down_is_waited_for_before_an_edge_is_drawn() {
         dependency("b", 2, Policy::Optional, &[]),
     ];
     let mut rig = start(old.clone(), |servers| {
-        servers.at(2).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(2).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("b", Status::Error).await;
     rig.until("a", Status::Ok).await;
