@@ -4,7 +4,7 @@
 //! [`Core::handle`] takes what happened and when, and answers with what is to
 //! be done about it. It does no I/O and reads no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +13,19 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
+use super::agenda::Agenda;
+use super::clock::StartClock;
+use super::decision::{Input, Line, Output, Urgency};
+use super::fatal::Fatal;
 use super::monitor::{Checked, Order, Report};
 use super::narrator::Tale;
 use super::node::{Node, NodeId, Work};
-use super::reload::{Outcome as ReloadOutcome, Staged};
+use super::reload::Staged;
 use crate::backoff::jittered;
-use crate::config::{Dependency, Target};
+use crate::config::Dependency;
 use crate::dependency::{ErrorKind, Failure, Name};
 use crate::graph::Graph;
-use crate::health::machine::{Event, Transition, TransitionKind};
+use crate::health::machine::Event;
 use crate::health::{DependencyHealth, Snapshot, Status};
 
 /// The instant of an event, on both clocks.
@@ -29,116 +33,6 @@ use crate::health::{DependencyHealth, Snapshot, Status};
 pub(crate) struct Now {
     pub(crate) instant: Instant,
     pub(crate) wall: Timestamp,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The time that [`Core::wakes_at`] asked for has come.
-    Wake,
-    Report {
-        node: NodeId,
-        generation: u32,
-        report: Report,
-    },
-    MonitorEnded {
-        node: NodeId,
-        generation: u32,
-        reason: String,
-    },
-    Look {
-        /// `None`: at every one.
-        name: Option<Name>,
-        urgency: Urgency,
-    },
-    Reload {
-        dependencies: Vec<Dependency>,
-        graph: Graph,
-    },
-    GateOpened,
-    /// The whole process stood still for this long.
-    ClockGap(Duration),
-}
-
-/// Who asks for a check now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// A request saw an error: never faster than the retry rules while the
-    /// dependency is known to be down.
-    Hint,
-    /// A person asks.
-    Operator,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    Spawn {
-        node: NodeId,
-        generation: u32,
-        target: Target,
-    },
-    Check {
-        node: NodeId,
-        order: Order,
-    },
-    Retire(NodeId),
-    /// A transition of a live node, told or not.
-    Count(Name, TransitionKind),
-    Tell(Line),
-    Reloaded(ReloadOutcome),
-    Fatal(Fatal),
-}
-
-/// A line for people.
-#[derive(Debug)]
-pub(crate) enum Line {
-    Transition(Arc<DependencyHealth>, Transition),
-    StillDown(Arc<DependencyHealth>),
-    Flapping(Arc<DependencyHealth>, usize),
-    Calmed(Arc<DependencyHealth>),
-    ProbeRestarted {
-        dependency: Name,
-        reason: String,
-        restarts: usize,
-        delay: Duration,
-    },
-}
-
-/// Why the process cannot go on.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Fatal {
-    #[error(
-        "cannot start: {} was not up within its startup_deadline of {}: {} (tried {} times); {}",
-        .health.name, humantime::format_duration(*.deadline), last_error(.health), .health.attempts, hint(.health)
-    )]
-    StartupDeadline {
-        health: Arc<DependencyHealth>,
-        deadline: Duration,
-    },
-    #[error(
-        "cannot go on: the monitor of {dependency} was replaced {restarts} times within 30 s and broke again: {reason}"
-    )]
-    MonitorKeepsBreaking {
-        dependency: Name,
-        restarts: usize,
-        reason: String,
-    },
-}
-
-fn last_error(health: &DependencyHealth) -> &str {
-    match &health.failure {
-        Some(failure) => &failure.message,
-        None => "it did not answer",
-    }
-}
-
-fn hint(health: &DependencyHealth) -> &'static str {
-    let kind = health
-        .failure
-        .as_ref()
-        .map_or(ErrorKind::Timeout, |failure| failure.kind);
-    kind.hint(health.kind)
 }
 
 /// How much later than its deadlines a monitor may report before it counts as
@@ -157,8 +51,7 @@ pub(crate) struct Core {
     /// The live ones, in start order.
     pub(super) live: Vec<NodeId>,
     dependents: HashMap<NodeId, Vec<NodeId>>,
-    agenda: BTreeSet<(Instant, NodeId)>,
-    appointments: HashMap<NodeId, Instant>,
+    agenda: Agenda,
     pub(super) staged: Option<Staged>,
     gate_opened: bool,
     next_id: u32,
@@ -174,8 +67,7 @@ impl Core {
             nodes: BTreeMap::new(),
             live: Vec::new(),
             dependents: HashMap::new(),
-            agenda: BTreeSet::new(),
-            appointments: HashMap::new(),
+            agenda: Agenda::default(),
             staged: None,
             gate_opened: false,
             next_id: 0,
@@ -249,7 +141,7 @@ impl Core {
 
     /// When [`Input::Wake`] is due.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        let agenda = self.agenda.first().map(|(at, _)| *at);
+        let agenda = self.agenda.first().map(|(at, _)| at);
         [agenda, self.staged_expires_at()]
             .into_iter()
             .flatten()
@@ -299,9 +191,7 @@ impl Core {
     }
 
     pub(super) fn remove(&mut self, id: NodeId) {
-        if let Some(at) = self.appointments.remove(&id) {
-            self.agenda.remove(&(at, id));
-        }
+        self.agenda.set(id, None);
         if self
             .nodes
             .remove(&id)
@@ -583,24 +473,11 @@ impl Core {
             return;
         };
         node.update_clock(self.gate_opened, now.instant);
-        let wakes_at = node.wakes_at();
-        let before = match wakes_at {
-            Some(at) => self.appointments.insert(id, at),
-            None => self.appointments.remove(&id),
-        };
-        if before == wakes_at {
-            return;
-        }
-        if let Some(before) = before {
-            self.agenda.remove(&(before, id));
-        }
-        if let Some(at) = wakes_at {
-            self.agenda.insert((at, id));
-        }
+        self.agenda.set(id, node.wakes_at());
     }
 
     fn keep_appointments(&mut self, now: Now) {
-        while let Some(&(at, id)) = self.agenda.first() {
+        while let Some((at, id)) = self.agenda.first() {
             if at > now.instant {
                 return;
             }
@@ -615,7 +492,7 @@ impl Core {
         };
         if node.clock.expires_at().is_some_and(|at| at <= now.instant) {
             let deadline = node.config.checks.startup_deadline.unwrap_or_default();
-            node.clock = super::clock::StartClock::new(None);
+            node.clock = StartClock::new(None);
             let health = node.view.clone();
             self.outputs
                 .push(Output::Fatal(Fatal::StartupDeadline { health, deadline }));

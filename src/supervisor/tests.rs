@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::{Address, Checks};
-use crate::dependency::{ErrorKind, Failure, Kind, Observation, Policy};
+use crate::dependency::{ErrorKind, Failure, Kind, Name, Observation, Policy};
 use crate::health::{DependencyHealth, Reader, Status};
 use crate::probe::Session;
 

@@ -1,7 +1,7 @@
 //! Decisions that need no monitor to be seen.
 
 use super::*;
-use crate::config::{Address, Checks};
+use crate::config::{Address, Checks, Target};
 use crate::dependency::{Kind, Passed, Policy};
 
 fn core() -> (Core, Instant) {
