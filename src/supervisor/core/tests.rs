@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::config::{Address, Checks, Target};
-use crate::dependency::{Kind, Passed, Policy};
+use crate::dependency::{ErrorKind, Failure, Kind, Passed, Policy};
+use crate::health::Status;
+use crate::supervisor::decision::Urgency;
+use crate::supervisor::monitor::{Checked, Report};
 
 fn core() -> (Core, Instant) {
     let dependency = Dependency {
