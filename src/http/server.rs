@@ -358,3 +358,6 @@ impl Connections {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;
