@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::task::{Context, Poll};
 
 use tokio::io::{DuplexStream, duplex};
 
+use super::acceptor::sealed;
 use super::*;
 use crate::http::tests::support::{Builder, Client};
 
