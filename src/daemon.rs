@@ -112,7 +112,8 @@ enum Event {
 
 /// Runs the daemon to its end.
 pub async fn run(start: Start<'_>) -> Result<(), End> {
-    let mut daemon = Daemon::start(start).await?;
+    let started = Daemon::start(start).await;
+    let mut daemon = started.inspect_err(|end| lines::fatal(&end.to_string()))?;
     let reason = daemon.live().await;
     let stopping = match &reason {
         Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
@@ -238,8 +239,10 @@ impl<'a> Daemon<'a> {
 
     /// Opens the gate: listen first, then say so.
     async fn open(&mut self) -> Result<(), End> {
-        self.listeners.listen().map_err(End::OperatingSystem)?;
+        let listener = self.listeners.listen().map_err(End::OperatingSystem)?;
+        // Nobody may be told `starting` over a connection that was accepted.
         self.gate.opened();
+        self.listeners.serve(listener);
         systemd::ready();
         lines::opened(
             self.listeners.addresses(),
