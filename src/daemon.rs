@@ -117,7 +117,7 @@ pub async fn run(start: Start<'_>) -> Result<(), End> {
     let reason = daemon.live().await;
     let stopping = match &reason {
         Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
-        Reason::End(end) => end.to_string(),
+        Reason::End(_) => "stopping: it cannot go on".to_owned(),
     };
     daemon.announce_stop(&reason, &stopping);
     // A second signal ends the process wherever it is.
