@@ -6,7 +6,7 @@ use tokio_postgres::NoTls;
 
 use crate::support::{
     Daemon, DaemonOptions, FaultProxy, Mode, PATIENCE, PgBouncer, Postgres, PostgresOptions, Redis,
-    wait,
+    RedisOptions, wait,
 };
 
 /// Deadlines short enough to see silence soon.
@@ -256,8 +256,16 @@ async fn a_password_that_changed_is_told_apart() {
 
 #[tokio::test]
 async fn a_server_that_loads_its_data_is_not_ready() {
-    let mut redis = Redis::start().await;
-    redis.command(&["DEBUG", "POPULATE", "1500"]).await;
+    // Compressed, all of it would be read in one go.
+    let mut redis = RedisOptions::default()
+        .setting("rdbcompression", "no")
+        .start()
+        .await;
+    let value = "x".repeat(200);
+    for key in 0..200 {
+        let key = format!("key-{key}");
+        redis.command(&["SET", &key, &value]).await;
+    }
     redis.command(&["SAVE"]).await;
     let daemon = DaemonOptions::default()
         .brisk()
@@ -265,10 +273,11 @@ async fn a_server_that_loads_its_data_is_not_ready() {
         .serve()
         .await;
     daemon.until_status("cache", "ok").await;
-    redis
-        .options()
-        .settings
-        .push(("key-load-delay".into(), "1000".into()));
+    // Microseconds for each key, and bytes after which it listens again.
+    let options = std::mem::take(redis.options());
+    *redis.options() = options
+        .setting("key-load-delay", "10000")
+        .setting("loading-process-events-interval-bytes", "1024");
     redis.restart_same_port().await;
     wait::until("it is seen loading", PATIENCE, async || {
         let check = daemon.status_of("cache").await;

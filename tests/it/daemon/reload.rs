@@ -210,10 +210,16 @@ async fn another_listen_address_needs_a_restart() {
         .await
         .unwrap_err();
 
-    // It still does when it is asked again.
+    // It still does when it is asked again, until the file is as it was.
     daemon.signal(Signal::HUP);
     let again = daemon.nth_event("config_reloaded", 1).await;
     assert_eq!(again["needs_restart"], "api.listen");
+    daemon.reload(&format!(
+        "[api]\nlisten = \"127.0.0.1:{}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"",
+        daemon.api()
+    ));
+    let back = daemon.nth_event("config_reloaded", 2).await;
+    assert!(back["needs_restart"].is_null(), "{back}");
 }
 
 #[tokio::test]
@@ -275,6 +281,8 @@ async fn dependencies_come_and_go() {
     for name in ["kept", "off", "gone"] {
         daemon.until_status(name, "ok").await;
     }
+    let metrics = daemon.ask("/metrics").await.body;
+    assert!(metrics.contains("budgetd_dependency_up{dependency=\"gone\"} 1"));
     daemon.reload(&format!(
         "{BRISK}{}{}{}",
         required("kept", first),
