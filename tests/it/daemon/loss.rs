@@ -324,6 +324,29 @@ async fn the_process_ends_on_a_loss_when_it_is_told_to() {
 }
 
 #[tokio::test]
+async fn leaving_on_a_loss_takes_two_signals_to_cut_short() {
+    let mut redis = Redis::start().await;
+    let mut daemon = DaemonOptions::default()
+        .brisk()
+        .config("[lifecycle]\non_required_loss = \"exit\"")
+        .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "5m")
+        .cache(&redis.url())
+        .variable("REDIS_REQUIRED", "true")
+        .serve()
+        .await;
+    redis.kill().await;
+    daemon.event("drain_begin").await;
+    // The service manager's own stop is no second one.
+    daemon.signal(Signal::TERM);
+    for _ in 0..5 {
+        assert_eq!(daemon.until_overall("draining").await, 503);
+    }
+    assert!(daemon.exit_now().is_none());
+    daemon.signal(Signal::INT);
+    assert_eq!(daemon.exit().await, 130);
+}
+
+#[tokio::test]
 async fn an_optional_loss_never_ends_the_process() {
     let mut redis = Redis::start().await;
     let daemon = DaemonOptions::default()
@@ -336,6 +359,25 @@ async fn an_optional_loss_never_ends_the_process() {
     redis.kill().await;
     assert_eq!(daemon.until_overall("degraded").await, 200);
     daemon.until_checked("cache", 3).await;
+}
+
+#[tokio::test]
+async fn a_request_that_sees_an_error_makes_the_daemon_look() {
+    let redis = Redis::start().await;
+    let proxy = FaultProxy::in_front_of(redis.port()).await;
+    let daemon = DaemonOptions::default()
+        .config("[checks]\ninterval = \"1h\"\nfast_interval = \"20ms\"")
+        .cache(&format!("redis://localhost:{}", proxy.port()))
+        .variable("REDIS_SOCKET_TIMEOUT", "0.3")
+        .variable("REDIS_CONNECT_TIMEOUT", "0.3")
+        .serve()
+        .await;
+    daemon.until_status("cache", "ok").await;
+    proxy.set(Mode::Stall).await;
+    let statistics = daemon.get("/health/cache").await.unwrap().json();
+    assert_eq!(statistics["status"], "error");
+    assert_eq!(statistics["error_kind"], "timeout");
+    daemon.until_status("cache", "error").await;
 }
 
 #[tokio::test]
@@ -361,6 +403,14 @@ async fn whoever_asks_often_makes_one_check() {
     .await;
 }
 
+/// Longer than what the daemon takes for a busy machine.
+async fn pause(daemon: &Daemon) {
+    daemon.signal(Signal::STOP);
+    // This is about time that passes, so some has to.
+    tokio::time::sleep(std::time::Duration::from_millis(4_500)).await;
+    daemon.signal(Signal::CONT);
+}
+
 #[tokio::test]
 async fn a_paused_daemon_blames_nobody() {
     let (redis, postgres) = (Redis::start().await, Postgres::start().await);
@@ -371,11 +421,7 @@ async fn a_paused_daemon_blames_nobody() {
         .serve()
         .await;
     daemon.until_overall("ok").await;
-    daemon.signal(Signal::STOP);
-    // This is about time that passes, so it has to.
-    let paused = std::time::Duration::from_millis(4_500);
-    tokio::time::sleep(paused).await;
-    daemon.signal(Signal::CONT);
+    pause(&daemon).await;
     let gap = daemon.event("clock_gap").await;
     assert!(gap["gap_ms"].as_f64().unwrap() > 3_000.0);
     daemon.until_checked("database", 5).await;
@@ -384,4 +430,21 @@ async fn a_paused_daemon_blames_nobody() {
     assert_eq!(daemon.transitions("cache"), ["ready"]);
     assert!(daemon.lines_of("probe_restarted").is_empty());
     assert_eq!(daemon.until_overall("ok").await, 200);
+}
+
+#[tokio::test]
+async fn a_pause_does_not_count_against_a_start_deadline() {
+    let mut redis = Redis::start().await;
+    redis.stop().await;
+    let mut daemon = DaemonOptions::default()
+        .brisk()
+        .cache(&redis.url())
+        .variable("REDIS_REQUIRED", "true")
+        .config("[dependencies.cache]\nstartup_deadline = \"4s\"")
+        .start();
+    daemon.event("application_startup_begin").await;
+    pause(&daemon).await;
+    daemon.event("clock_gap").await;
+    redis.restart_same_port().await;
+    daemon.event("application_startup_complete").await;
 }
