@@ -120,11 +120,18 @@ pub async fn run(start: Start<'_>) -> Result<(), End> {
         Reason::End(_) => "stopping: it cannot go on".to_owned(),
     };
     daemon.announce_stop(&reason, &stopping);
-    // A second signal ends the process wherever it is.
-    let mut second = daemon.signals.take();
+    let mut signals = daemon.signals.take();
+    // A second signal ends the process wherever it is. The first one has still
+    // to come when the daemon stops of its own accord.
+    let second = async {
+        if matches!(reason, Reason::End(_)) {
+            signals.next_stop().await;
+        }
+        signals.next_stop().await
+    };
     tokio::select! {
         biased;
-        signal = second.next_stop() => {
+        signal = second => {
             lines::second_signal(signal);
             Err(End::SecondSignal(signal))
         }
