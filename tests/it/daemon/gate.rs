@@ -1,7 +1,8 @@
 //! What the gate waits for, and what it does not.
 
 use crate::support::{
-    Answer, AuthApi, DaemonOptions, FaultProxy, PgBouncer, Port, Postgres, PostgresOptions, Redis,
+    Answer, AuthApi, DaemonOptions, FaultProxy, Mode, PgBouncer, Port, Postgres, PostgresOptions,
+    Redis,
 };
 
 #[tokio::test]
@@ -28,6 +29,28 @@ async fn an_optional_cache_that_is_down_holds_nobody_up_and_joins_later() {
     assert_eq!(ready["previous"], "error");
     assert!(daemon.place("cache_setup_configured") < daemon.place("application_startup_complete"));
     assert_eq!(daemon.transitions("cache"), ["failing", "down", "ready"]);
+}
+
+#[tokio::test]
+async fn an_optional_cache_that_is_silent_is_not_waited_for() {
+    let redis = Redis::start().await;
+    let proxy = FaultProxy::in_front_of(redis.port()).await;
+    proxy.set(Mode::Stall).await;
+    let mut daemon = DaemonOptions::default()
+        .cache(&format!("redis://localhost:{}", proxy.port()))
+        .variable("REDIS_SOCKET_TIMEOUT", "300")
+        .variable("REDIS_CONNECT_TIMEOUT", "300")
+        .serve()
+        .await;
+    // Its first check is still under way: unknown is never up.
+    daemon.until_status("cache", "starting").await;
+    assert_eq!(daemon.until_overall("degraded").await, 200);
+    assert_eq!(daemon.get("/").await.unwrap().code, 200);
+    let statistics = daemon.get("/health/cache").await.unwrap().json();
+    assert_eq!(statistics["status"], "error");
+    proxy.set(Mode::Pass).await;
+    daemon.event("cache_initialization_success").await;
+    assert_eq!(daemon.transitions("cache"), ["ready"]);
 }
 
 #[tokio::test]

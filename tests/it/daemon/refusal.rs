@@ -232,6 +232,12 @@ async fn a_signal_before_the_gate_ends_it_at_once() {
             (proxy.accepted() > 0).then_some(())
         })
         .await;
+        daemon.signal(Signal::USR1);
+        let dump = daemon.event("status_dump").await;
+        assert_eq!(
+            (&dump["status"], &dump["phase"]),
+            (&"starting".into(), &"starting".into())
+        );
         daemon.signal(signal);
         assert_eq!(daemon.exit_within(PATIENCE).await, 0);
         let begin = &daemon.lines_of("application_shutdown_begin")[0];

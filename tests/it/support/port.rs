@@ -1,9 +1,11 @@
 //! Port numbers that nobody else takes.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use socket2::{Domain, Socket, Type};
 
 /// Below Linux's ephemeral ports, so that no outgoing connection and no bind
 /// to port 0 takes one while its server is down.
@@ -33,7 +35,7 @@ impl Port {
             let Ok(reservation) = UnixListener::bind_addr(&name) else {
                 continue;
             };
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
+            if is_free(number) {
                 return Self {
                     number,
                     _reservation: reservation,
@@ -49,4 +51,14 @@ impl Port {
     pub(crate) fn number(&self) -> u16 {
         self.number
     }
+}
+
+/// Looks without listening: a process that another thread starts meanwhile
+/// holds a copy of the socket until it has become its program, and only a
+/// listening one is in the way of whoever the port is for.
+fn is_free(port: u16) -> bool {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets left");
+    let address = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let reused = socket.set_reuse_address(true);
+    reused.and_then(|()| socket.bind(&address.into())).is_ok()
 }

@@ -128,8 +128,7 @@ async fn listen(port: Port, lane: Lane, apply: watch::Sender<Mode>) {
         if mode == Mode::Refuse {
             listener = None;
         } else if listener.is_none() {
-            let address = (Ipv4Addr::LOCALHOST, port.number());
-            listener = Some(TcpListener::bind(address).await.expect("the port is ours"));
+            listener = Some(within("the port is ours", bind(&port)).await);
         }
         apply.send_replace(mode);
         let accepted = async {
@@ -151,6 +150,17 @@ async fn listen(port: Port, lane: Lane, apply: watch::Sender<Mode>) {
             },
             changed = modes.changed() => if changed.is_err() { return },
             Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// A process that another thread is just starting may hold a copy of the last
+/// listener for a moment.
+async fn bind(port: &Port) -> TcpListener {
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     }
 }
