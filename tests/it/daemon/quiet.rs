@@ -45,32 +45,18 @@ async fn a_long_outage_costs_a_handful_of_lines() {
         ["previous", "status", "transition", "level"]
             .map(|name| line[name].as_str().unwrap().to_owned())
     };
-    assert_eq!(
-        fields(&lines[0]),
-        ["starting", "ok", "ready", "INFO"].map(lower_level)
-    );
-    assert_eq!(
-        fields(&lines[1]),
-        ["ok", "failing", "failing", "WARN"].map(lower_level)
-    );
-    assert_eq!(
-        fields(&lines[2]),
-        ["failing", "error", "down", "ERROR"].map(lower_level)
-    );
-    assert_eq!(
-        fields(&lines[3]),
-        ["error", "ok", "recovered", "INFO"].map(lower_level)
-    );
+    assert_eq!(fields(&lines[0]), ["starting", "ok", "ready", "info"]);
+    assert_eq!(fields(&lines[1]), ["ok", "failing", "failing", "warn"]);
+    assert_eq!(fields(&lines[2]), ["failing", "error", "down", "error"]);
+    assert_eq!(fields(&lines[3]), ["error", "ok", "recovered", "info"]);
+    // The first failure may still have met the dying server.
+    assert!(["refused", "closed"].contains(&lines[1]["error_kind"].as_str().unwrap()));
+    assert_eq!(lines[2]["error_kind"], "refused");
     for line in &lines[1..3] {
-        assert_eq!(line["error_kind"], "refused");
-        assert!(line["error"].as_str().unwrap().contains("refused"));
+        assert!(line["error"].is_string());
         assert!(line["attempt"].as_u64().unwrap() > 1);
     }
     assert!(lines[2]["hint"].is_string());
-}
-
-fn lower_level(text: &str) -> String {
-    text.to_ascii_lowercase()
 }
 
 #[tokio::test]
