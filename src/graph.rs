@@ -19,21 +19,21 @@ pub struct Graph {
     needs: Vec<Vec<usize>>,
 }
 
-/// Why a graph is refused.
+/// Why a graph is refused; see [`Refusal::key`] for what it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("dependencies.{dependent}.needs: there is no dependency named {need}; {known}", known = Known(known))]
+    #[error("there is no dependency named {need}; {known}", known = Known(known))]
     UnknownNeed {
         dependent: Name,
         need: Name,
         known: Vec<Name>,
     },
-    #[error("dependencies.{0}.needs: a dependency cannot need itself")]
+    #[error("a dependency cannot need itself")]
     NeedsItself(Name),
-    #[error("dependencies: they need each other in a cycle: {}", Path(.0))]
+    #[error("they need each other in a cycle: {}", Path(.0))]
     Cycle(Vec<Name>),
     #[error(
-        "dependencies.{dependent}.needs: {dependent} is {policy} and cannot need {need}, which is only {need_policy}; \
+        "{dependent} is {policy} and cannot need {need}, which is only {need_policy}; \
          make {need} {policy}, or {dependent} {need_policy}"
     )]
     WeakerNeed {
@@ -42,6 +42,23 @@ pub enum Refusal {
         need: Name,
         need_policy: Policy,
     },
+}
+
+impl Refusal {
+    /// The key of the configuration that has to change: of a cycle, one of
+    /// several.
+    pub fn key(&self) -> String {
+        let dependent = match self {
+            Self::UnknownNeed { dependent, .. }
+            | Self::WeakerNeed { dependent, .. }
+            | Self::NeedsItself(dependent) => Some(dependent),
+            Self::Cycle(path) => path.first(),
+        };
+        match dependent {
+            Some(dependent) => format!("dependencies.{dependent}.needs"),
+            None => "dependencies".to_owned(),
+        }
+    }
 }
 
 impl Graph {

@@ -111,7 +111,8 @@ pub(super) fn load_with(sources: &Sources, report: &Report) -> Result<Loaded, Pr
     let problems = report.problems.take();
     if !problems.is_empty() {
         let dependencies = complete.then_some(config.dependencies);
-        return Err(Problems::new(problems, dependencies));
+        let origins = report.origins.take();
+        return Err(Problems::new(problems, dependencies, origins));
     }
     let secret = |flat: BTreeMap<String, String>| {
         flat.into_iter()

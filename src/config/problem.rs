@@ -1,5 +1,6 @@
 //! Where a value came from, and what is wrong with it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -95,20 +96,26 @@ impl fmt::Display for Problem {
 /// each problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problems {
-    problems: Vec<Problem>,
+    all: Vec<Problem>,
     dependencies: Option<Vec<Dependency>>,
+    origins: BTreeMap<String, Provenance>,
 }
 
 impl Problems {
-    pub(super) fn new(problems: Vec<Problem>, dependencies: Option<Vec<Dependency>>) -> Self {
+    pub(super) fn new(
+        all: Vec<Problem>,
+        dependencies: Option<Vec<Dependency>>,
+        origins: BTreeMap<String, Provenance>,
+    ) -> Self {
         Self {
-            problems,
+            all,
             dependencies,
+            origins,
         }
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.problems.iter()
+        self.all.iter()
     }
 
     /// The dependencies as far as they could be read, so that what is wrong
@@ -116,6 +123,11 @@ impl Problems {
     /// layer is missing: then nobody knows which ones there are.
     pub fn dependencies(&self) -> Option<&[Dependency]> {
         self.dependencies.as_deref()
+    }
+
+    /// Where each key that was set came from, by its full name.
+    pub fn origins(&self) -> &BTreeMap<String, Provenance> {
+        &self.origins
     }
 }
 
@@ -130,7 +142,7 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.all.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

@@ -22,7 +22,7 @@ fn refusals(dependencies: &[Dependency]) -> Vec<String> {
     Graph::build(dependencies)
         .unwrap_err()
         .iter()
-        .map(ToString::to_string)
+        .map(|refusal| format!("{}: {refusal}", refusal.key()))
         .collect()
 }
 
@@ -62,7 +62,7 @@ fn everything_wrong_is_said_at_once() {
             "dependencies.a.needs: there is no dependency named nobody; known are a, b, c, d, e",
             "dependencies.d.needs: a dependency cannot need itself",
             "dependencies.e.needs: e is startup and cannot need d, which is only optional; make d startup, or e optional",
-            "dependencies: they need each other in a cycle: a -> b -> c -> a",
+            "dependencies.a.needs: they need each other in a cycle: a -> b -> c -> a",
         ]
     );
 }
