@@ -14,11 +14,12 @@ pub(super) fn graph(sources: &Sources, format: GraphFormat) -> Exit {
         Err(exit) => return exit,
     };
     let dependencies = &plan.config().dependencies;
-    output::text(&match format {
+    let text = match format {
         GraphFormat::Text => text(dependencies, &plan.graph),
         GraphFormat::Mermaid => mermaid(dependencies, &plan.graph),
         GraphFormat::Dot => dot(dependencies, &plan.graph),
-    });
+    };
+    output::text(&text);
     Exit::Success
 }
 

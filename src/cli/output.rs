@@ -8,11 +8,12 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
-/// Prints text as it is on stdout.
-pub(super) fn text(text: &str) {
+/// Prints text as it is on stdout. The answer is whether anyone reads it.
+pub(super) fn text(text: &str) -> bool {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
 }
 
 /// Says on stderr what went wrong.

@@ -24,6 +24,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Clears the terminal and puts the cursor into its corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
+/// What an answer means that is none of ours.
+const ANOTHER: &str = "another program may listen there";
+
 /// The part of the answer that people are shown.
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -55,8 +58,8 @@ pub(super) fn status(sources: &Sources, json: bool, watch: bool) -> Exit {
     };
     let work = async {
         loop {
-            let exit = show(&admin, json, watch).await;
-            if !watch {
+            let (exit, is_read) = show(&admin, json, watch).await;
+            if !watch || !is_read {
                 return exit;
             }
             tokio::time::sleep(PERIOD).await;
@@ -65,44 +68,37 @@ pub(super) fn status(sources: &Sources, json: bool, watch: bool) -> Exit {
     block_on(small_runtime(), work).unwrap_or_else(|exit| exit)
 }
 
-async fn show(admin: &AdminListen, json: bool, watch: bool) -> Exit {
+/// Asks and prints once; also answers whether anyone reads what is printed.
+async fn show(admin: &AdminListen, json: bool, watch: bool) -> (Exit, bool) {
     let asked = tokio::time::timeout(DEADLINE, ask(admin)).await;
     let answer =
         asked.unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())));
-    let value = match answer {
-        Ok(value) => value,
-        Err(error) => {
-            if watch && output::coloured() {
-                output::text(CLEAR);
-            }
-            output::error(&format!(
-                "cannot ask the daemon at {}: {error}",
-                place(admin)
-            ));
-            return Exit::Unavailable;
-        }
-    };
-    let ready = matches!(value["status"].as_str(), Some("ok" | "degraded"));
-    if json {
-        output::line(&value.to_string());
+    let clear = if watch && output::coloured() {
+        CLEAR
     } else {
-        match Answer::deserialize(&value) {
-            Ok(answer) => {
-                let page = page(&answer, output::coloured());
-                let clear = if watch && output::coloured() {
-                    CLEAR
-                } else {
-                    ""
-                };
-                output::text(&format!("{clear}{page}"));
-            }
-            Err(error) => {
-                output::error(&format!("cannot read the daemon's answer: {error}"));
-                return Exit::Unavailable;
-            }
+        ""
+    };
+    match answer {
+        Ok((value, answer)) => {
+            let page = if json {
+                format!("{value}\n")
+            } else {
+                page(&answer, output::coloured())
+            };
+            let is_read = output::text(&format!("{clear}{page}"));
+            let exit = match answer.status.as_str() {
+                "ok" | "degraded" => Exit::Success,
+                _ => Exit::NotReady,
+            };
+            (exit, is_read)
+        }
+        Err(error) => {
+            let is_read = output::text(clear);
+            let place = place(admin);
+            output::error(&format!("cannot ask the daemon at {place}: {error}"));
+            (Exit::Unavailable, is_read)
         }
     }
-    if ready { Exit::Success } else { Exit::NotReady }
 }
 
 fn place(admin: &AdminListen) -> String {
@@ -113,7 +109,8 @@ fn place(admin: &AdminListen) -> String {
     }
 }
 
-async fn ask(admin: &AdminListen) -> Result<Value, String> {
+/// The answer as it is, and as people are shown it.
+async fn ask(admin: &AdminListen) -> Result<(Value, Answer), String> {
     let refused = |error: std::io::Error| format!("{error}; is it running?");
     match admin {
         AdminListen::None => Err("the configuration has none (admin.listen is empty)".to_owned()),
@@ -130,7 +127,7 @@ async fn ask(admin: &AdminListen) -> Result<Value, String> {
     }
 }
 
-async fn get(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Value, String> {
+async fn get(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(Value, Answer), String> {
     let say = |error: hyper::Error| error.to_string();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
@@ -149,11 +146,13 @@ async fn get(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<Value, Strin
             .map_err(say)?
             .to_bytes();
         if !code.is_success() {
-            return Err(format!(
-                "it answers {code}; another program may listen there"
-            ));
+            return Err(format!("it answers {code}; {ANOTHER}"));
         }
-        serde_json::from_slice(&body).map_err(|error| format!("its answer is no JSON: {error}"))
+        let value: Value = serde_json::from_slice(&body)
+            .map_err(|error| format!("its answer is no JSON: {error}; {ANOTHER}"))?;
+        let answer = Answer::deserialize(&value)
+            .map_err(|error| format!("its answer is not a status: {error}; {ANOTHER}"))?;
+        Ok((value, answer))
     };
     let mut exchange = std::pin::pin!(exchange);
     tokio::select! {
