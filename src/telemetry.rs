@@ -4,6 +4,9 @@
 //! dropped and counted; the daemon never waits for whoever reads them.
 
 use std::io::{self, IsTerminal};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
@@ -17,6 +20,9 @@ mod json;
 const SERVICE: &str = "budgetd";
 /// Lines that may wait for a slow reader: a few megabytes at most.
 const BUFFERED_LINES: usize = 8_192;
+
+/// How long the end of the process waits for whoever reads its last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub enum Format {
 pub struct Telemetry {
     level: reload::Handle<EnvFilter, Registry>,
     dropped: ErrorCounter,
-    _worker: WorkerGuard,
+    worker: Option<WorkerGuard>,
 }
 
 /// Why the log cannot be what was asked for.
@@ -76,7 +82,7 @@ impl Telemetry {
         Ok(Self {
             level,
             dropped,
-            _worker: worker,
+            worker: Some(worker),
         })
     }
 
@@ -88,6 +94,26 @@ impl Telemetry {
     /// A count of the lines that nobody read in time.
     pub fn dropped_lines(&self) -> DroppedLines {
         DroppedLines(self.dropped.clone())
+    }
+}
+
+impl Drop for Telemetry {
+    /// With a full queue and a stalled stdout, the guard would print a
+    /// complaint to that very stdout and hang with it: so it is waited for on
+    /// a thread of its own, which ends with the process.
+    fn drop(&mut self) {
+        let worker = self.worker.take();
+        let (written, waiting) = mpsc::channel();
+        let flush = thread::Builder::new().name("flush".to_owned());
+        let flushing = flush.spawn(move || {
+            drop(worker);
+            // Nobody waits any more.
+            let _ = written.send(());
+        });
+        if flushing.is_ok() {
+            // Lines that are not read by now are lost, as those before them.
+            let _ = waiting.recv_timeout(LAST_LINES);
+        }
     }
 }
 
