@@ -40,6 +40,8 @@ pub fn describe() {
 /// Measures a check.
 pub(super) fn check(name: &Name, checked: &Checked) {
     let name = name.to_string();
+    // Whoever watches for an increase must see the zero before it.
+    counter!(RESTARTS, "dependency" => name.clone()).increment(0);
     histogram!(CHECK_DURATION, "dependency" => name.clone()).record(checked.took);
     if let Err(failure) = &checked.result {
         let kind = failure.kind.as_str();
