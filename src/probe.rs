@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::config::Target;
 use crate::dependency::{Failure, Observation};
 
+mod discreet;
 mod driver;
 mod habit;
 
@@ -21,14 +22,21 @@ pub mod http;
 
 pub mod tcp;
 
+use discreet::Discreet;
+
 /// The probe that checks what stands at `target`.
 pub fn for_target(target: &Target) -> Arc<dyn Probe> {
     match target {
-        Target::Postgres(target) => Arc::new(postgres::PostgresProbe::new(target.clone())),
-        Target::Redis(target) => Arc::new(redis::RedisProbe::new(target.clone())),
-        Target::Http(target) => Arc::new(http::HttpProbe::new(target.clone())),
-        Target::Tcp(address) => Arc::new(tcp::TcpProbe::new(address.clone())),
+        Target::Postgres(inner) => discreet(target, postgres::PostgresProbe::new(inner.clone())),
+        Target::Redis(inner) => discreet(target, redis::RedisProbe::new(inner.clone())),
+        Target::Http(inner) => discreet(target, http::HttpProbe::new(inner.clone())),
+        Target::Tcp(address) => discreet(target, tcp::TcpProbe::new(address.clone())),
     }
+}
+
+fn discreet(target: &Target, probe: impl Probe) -> Arc<dyn Probe> {
+    let target = Arc::new(target.clone());
+    Arc::new(Discreet { target, probe })
 }
 
 /// A way to reach one dependency.

@@ -79,13 +79,16 @@ impl Statistics {
 
     async fn ask(&self) -> Result<Value, Failure> {
         let dependency = (self.dependency)();
-        let Some((Some(Target::Redis(target)), checks)) =
+        let Some((Some(target), checks)) =
             dependency.map(|dependency| (dependency.target, dependency.checks))
         else {
             return Ok(json!({"status": "disabled"}));
         };
+        let Target::Redis(redis) = &target else {
+            return Ok(json!({"status": "disabled"}));
+        };
         let question = async {
-            let (mut connection, driver) = open(&target).await?;
+            let (mut connection, driver) = open(redis).await?;
             let asking = std::pin::pin!(info(&mut connection));
             match select(asking, driver).await {
                 Either::Left((answer, _)) => answer,
@@ -93,7 +96,9 @@ impl Statistics {
             }
         };
         let late = |_| Failure::new(ErrorKind::Timeout, "timeout: Redis did not answer");
-        timeout(checks.timeout, question).await.map_err(late)?
+        let answered = timeout(checks.timeout, question).await.map_err(late)?;
+        // What a server quotes of our own words stays between us.
+        answered.map_err(|failure| failure.without(target.secrets()))
     }
 }
 

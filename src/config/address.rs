@@ -120,6 +120,27 @@ impl Target {
             Self::Tcp(_) => Kind::Tcp,
         }
     }
+
+    /// What the peer is told and nobody else: passwords, headers, the query,
+    /// and the user of a web service, where tokens travel.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Postgres(PostgresTarget { password, .. })
+            | Self::Redis(RedisTarget { password, .. }) => {
+                password.iter().map(Secret::expose).collect()
+            }
+            Self::Http(target) => {
+                let credentials = target.credentials.iter();
+                let query = target.path_and_query.split_once('?');
+                credentials
+                    .flat_map(|(user, password)| [user.as_str(), password.expose()])
+                    .chain(target.headers.iter().map(|(_, value)| value.expose()))
+                    .chain(query.map(|(_, query)| query))
+                    .collect()
+            }
+            Self::Tcp(_) => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Address {

@@ -106,6 +106,35 @@ impl Failure {
             message: one_line(message.as_ref()),
         }
     }
+
+    /// The same without what the peer was told in confidence: some servers
+    /// quote what they refuse.
+    pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        for secret in secrets {
+            let secret = squeezed(secret);
+            if secret.chars().count() >= MIN_SECRET_CHARS {
+                self.message = self.message.replace(&secret, HIDDEN);
+                hide_begun(&mut self.message, &secret);
+            }
+        }
+        self
+    }
+}
+
+/// Where a message was cut, a secret may have just begun.
+fn hide_begun(message: &mut String, secret: &str) {
+    let Some(kept) = message.strip_suffix(CUT) else {
+        return;
+    };
+    let begun = secret.char_indices().map(|(at, _)| &secret[..at]).rev();
+    let longest = begun
+        .filter(|part| !part.is_empty())
+        .find(|part| kept.ends_with(part));
+    if let Some(part) = longest {
+        message.truncate(kept.len() - part.len());
+        message.push_str(HIDDEN);
+        message.push(CUT);
+    }
 }
 
 impl fmt::Display for Failure {
@@ -119,8 +148,28 @@ impl std::error::Error for Failure {}
 /// The longest message that is kept of what a server said.
 const MAX_MESSAGE_CHARS: usize = 300;
 
+/// Stands at the end of a message that was cut.
+const CUT: char = '…';
+
+/// Stands in place of a secret.
+const HIDDEN: &str = "***";
+
+/// Shorter ones cannot be told from parts of words: hiding them would garble
+/// every message, and so tell them.
+const MIN_SECRET_CHARS: usize = 4;
+
 /// Servers put line breaks, control characters and novels into their errors.
 fn one_line(text: &str) -> String {
+    let mut line = squeezed(text);
+    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE_CHARS) {
+        line.truncate(end);
+        line.push(CUT);
+    }
+    line
+}
+
+/// Words with one blank between them.
+fn squeezed(text: &str) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         if word.is_empty() {
@@ -130,10 +179,6 @@ fn one_line(text: &str) -> String {
             line.push(' ');
         }
         line.push_str(word);
-    }
-    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE_CHARS) {
-        line.truncate(end);
-        line.push('…');
     }
     line
 }
@@ -149,5 +194,27 @@ mod tests {
 
         let long = Failure::new(ErrorKind::Protocol, "é".repeat(1_000));
         assert_eq!(long.message.chars().count(), MAX_MESSAGE_CHARS + 1);
+    }
+
+    #[test]
+    fn a_server_s_quote_of_a_secret_is_hidden() {
+        let hidden = |said: &str, secret: &str| {
+            let failure = Failure::new(ErrorKind::Auth, said);
+            failure.without([secret]).message
+        };
+        assert_eq!(hidden("AUTH sesame no sesame", "sesame"), "AUTH *** no ***");
+        assert_eq!(hidden("not\r\nopen\t sesame", "open  sesame"), "not ***");
+        assert_eq!(hidden("a bad password", "a"), "a bad password");
+        assert_eq!(hidden("closed", ""), "closed");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_is_hidden() {
+        for told in 1..8 {
+            let padding = "x".repeat(MAX_MESSAGE_CHARS - told);
+            let failure = Failure::new(ErrorKind::Auth, format!("{padding}öffnedichnun"));
+            let message = failure.without(["öffnedich"]).message;
+            assert_eq!(message, format!("{padding}***…"), "{told}");
+        }
     }
 }
