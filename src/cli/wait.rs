@@ -94,10 +94,10 @@ async fn wait_for(plan: &Plan, wanted: Vec<usize>, timeout: Duration) -> Exit {
         }
         () = tokio::time::sleep(timeout) => {
             let timeout = humantime::format_duration(timeout);
-            for name in &missing {
-                let published = health.current();
-                let why = published.snapshot.dependency(name.as_str()).map(|health| why(health));
-                let why = why.unwrap_or_default();
+            let published = health.current();
+            let all = published.snapshot.dependencies.iter();
+            for health in all.filter(|health| missing.contains(&health.name)) {
+                let (name, why) = (&health.name, why(health));
                 output::error(&format!("{name} was not up within {timeout}: {why}"));
             }
             Exit::Unavailable
