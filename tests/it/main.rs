@@ -7,3 +7,9 @@ mod support;
 mod probes;
 
 mod daemon;
+
+mod cli;
+
+mod http;
+
+mod secrets;

@@ -7,15 +7,19 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::within;
 
 /// A whole response.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) code: u16,
     pub(crate) headers: HeaderMap,
+    /// As text; see `bytes` for what is none.
     pub(crate) body: String,
+    pub(crate) bytes: Bytes,
 }
 
 impl Response {
@@ -43,6 +47,25 @@ pub(crate) async fn request(
 ) -> io::Result<Response> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     request_over(stream, method, path, headers, "").await
+}
+
+/// Sends `bytes` as they are and reads until the server closes.
+pub(crate) async fn raw(port: u16, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("it listens");
+    // Whoever sends too much is cut off while it sends; the answer counts.
+    let _ = stream.write_all(bytes.as_ref()).await;
+    rest(&mut stream).await
+}
+
+/// Everything that comes until the other side closes.
+pub(crate) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    // A reset ends a connection, too.
+    let _ = within("the server closes", end).await;
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// A request over a connection that is open already.
@@ -77,6 +100,7 @@ pub(crate) async fn request_over(
             code: head.status.as_u16(),
             headers: head.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
         })
     };
     let mut exchange = std::pin::pin!(exchange);

@@ -28,6 +28,8 @@ timeout = "5s"
 pub(crate) struct DaemonOptions {
     config: String,
     variables: Vec<(String, String)>,
+    /// The limit of open files, soft and hard.
+    open_files: Option<u32>,
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
@@ -41,6 +43,7 @@ impl Default for DaemonOptions {
         Self {
             config: String::new(),
             variables: Vec::new(),
+            open_files: None,
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
@@ -95,6 +98,12 @@ impl DaemonOptions {
         self.config(BRISK)
     }
 
+    /// Lets it open this many files and no more.
+    pub(crate) fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     pub(crate) fn api_port(&self) -> u16 {
         self.api.number()
     }
@@ -115,10 +124,19 @@ impl DaemonOptions {
     /// The program with these options, for any of its commands.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         std::fs::write(self.config_file(), &self.config).expect("the folder is writable");
+        self.command_as_it_is(arguments)
+    }
+
+    /// The same with the configuration file as it is by now.
+    pub(crate) fn command_as_it_is(&self, arguments: &[&str]) -> Command {
         // Whatever becomes of the test, the daemon does not outlive it.
         let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(limit) = self.open_files {
+            command.args(["prlimit", &format!("--nofile={limit}:{limit}")]);
+        }
         command
-            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_budgetd")])
+            .arg(env!("CARGO_BIN_EXE_budgetd"))
             .args(arguments)
             .arg("--config")
             .arg(self.config_file())
@@ -138,11 +156,13 @@ impl DaemonOptions {
 
     /// Starts the daemon and waits for nothing.
     pub(crate) fn start(self) -> Daemon {
-        let file = |name: &str| {
-            let path = self.folder.path().join(name);
-            File::create(path).expect("the folder is writable")
-        };
-        let (stdout, stderr) = (file("stdout"), file("stderr"));
+        let stdout = self.file("stdout");
+        self.start_with_stdout(stdout)
+    }
+
+    /// Starts the daemon with a stdout of the test's own.
+    pub(crate) fn start_with_stdout(self, stdout: impl Into<Stdio>) -> Daemon {
+        let stderr = self.file("stderr");
         let child = self
             .command(&["run"])
             .stdout(stdout)
@@ -154,6 +174,11 @@ impl DaemonOptions {
             child,
             ended: None,
         }
+    }
+
+    fn file(&self, name: &str) -> File {
+        let path = self.folder.path().join(name);
+        File::create(path).expect("the folder is writable")
     }
 
     /// Starts the daemon and waits until it serves.

@@ -1,0 +1,52 @@
+//! A log that nobody reads.
+
+use std::io::pipe;
+
+use rustix::process::Signal;
+
+use super::sample;
+use crate::support::{DaemonOptions, wait};
+
+#[tokio::test]
+async fn a_stalled_stdout_stalls_nothing_and_lines_are_counted() {
+    let (reader, writer) = pipe().unwrap();
+    let mut daemon = DaemonOptions::default()
+        // Libraries talk a lot at this level.
+        .variable("BUDGETD__LOG__LEVEL", "trace")
+        .start_with_stdout(writer);
+    daemon.open().await;
+    let dropped = wait::until("lines are dropped", wait::PATIENCE * 2, async || {
+        for _ in 0..20 {
+            let ready = daemon.get("/health/ready").await.ok()?;
+            assert_eq!(ready.code, 200);
+            daemon.get("/").await.ok()?;
+        }
+        let metrics = daemon.ask("/metrics").await.body;
+        let dropped = sample(&metrics, "budgetd_log_lines_dropped_total");
+        (dropped > 0.0).then_some(dropped)
+    })
+    .await;
+    assert!(dropped >= 1.0);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit().await, 0);
+    drop(reader);
+}
+
+#[tokio::test]
+async fn a_closed_stdout_is_no_reason_to_stop() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let mut daemon = DaemonOptions::default().start_with_stdout(writer);
+    daemon.open().await;
+    wait::until("it serves", wait::PATIENCE, async || {
+        let answer = daemon.get("/").await.ok()?;
+        (answer.code == 200).then_some(())
+    })
+    .await;
+    daemon.signal(Signal::HUP);
+    daemon.signal(Signal::USR1);
+    assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit().await, 0);
+    assert_eq!(daemon.stderr(), "");
+}

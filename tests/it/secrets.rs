@@ -1,0 +1,399 @@
+//! Nothing secret is printed anywhere: distinctive words stand in every URL,
+//! variable, header and file, failures of every kind are driven, and then
+//! everything that was written or served is searched.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+use rustix::process::Signal;
+
+use crate::support::{
+    Daemon, DaemonOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions, Talker, client,
+    wait,
+};
+
+mod parrot;
+
+mod search;
+
+use parrot::{Parrot, Tongue};
+use search::Search;
+
+/// Secrets begin with this; what follows says whose they are.
+const MARK: &str = "Tr0ub4dorXyzzy";
+
+/// A secret of a name, with the characters that URLs have a meaning for.
+fn secret(of: &str) -> String {
+    format!("{MARK}{of}/?#@:%+=")
+}
+
+/// The same as a part of a URL.
+fn encoded(of: &str) -> String {
+    let encode = percent_encoding::utf8_percent_encode;
+    encode(&secret(of), percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Every path of both listeners, by GET.
+const PATHS: &[&str] = &[
+    "/",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/health/ready?verbose",
+    "/health/startup",
+    "/health/cache",
+    "/openapi.json",
+    "/docs/",
+    "/docs/swagger-initializer.js",
+    "/metrics",
+    "/status",
+    "/nowhere",
+];
+
+fn dependency(config: &mut String, name: &str, kind: &str, url: &str) {
+    use std::fmt::Write;
+
+    let _ = write!(
+        config,
+        "[dependencies.{name}]\nkind = '{kind}'\nurl = '{url}'\npolicy = 'optional'\n"
+    );
+    if kind == "http" {
+        let header = secret(&format!("{name}header"));
+        let _ = writeln!(config, "headers = {{ x-api-key = 'Bearer {header}' }}");
+    }
+}
+
+/// URLs of every kind that lead to `authority`, with all that can be secret.
+fn urls(config: &mut String, name: &str, authority: &str) {
+    let with = |scheme: &str, rest: &str| {
+        let password = encoded(&format!("{name}{scheme}"));
+        format!("{scheme}://somebody:{password}@{authority}{rest}")
+    };
+    let token = encoded(&format!("{name}token"));
+    for (kind, url) in [
+        ("postgres", with("postgres", "/db")),
+        ("redis", with("redis", "/3")),
+        ("http", with("http", &format!("/path?token={token}"))),
+    ] {
+        dependency(config, &format!("{name}_{kind}"), kind, &url);
+    }
+    for (kind, url) in [
+        ("postgres", with("postgres", "/db?sslmode=verify-full")),
+        ("redis", with("rediss", "/3")),
+        ("http", with("https", &format!("/?token={token}"))),
+    ] {
+        dependency(config, &format!("{name}_{kind}_tls"), kind, &url);
+    }
+}
+
+/// Waits until every dependency has been found down.
+async fn all_are_down(daemon: &Daemon) {
+    wait::until("everything is down", wait::PATIENCE * 2, async || {
+        let status = daemon.ask("/status").await.json();
+        let all = status["dependencies"].as_array().unwrap();
+        let down = |entry: &serde_json::Value| entry["status"] == "error";
+        all.iter().all(down).then_some(())
+    })
+    .await;
+}
+
+async fn everything_served(daemon: &Daemon, search: &mut Search) {
+    for path in PATHS {
+        for port in [daemon.api(), daemon.admin()] {
+            let answer = client::get(port, path).await.unwrap();
+            let headers = format!("{:?}", answer.headers);
+            search.look(&format!("{path} of {port}"), &headers);
+            search.look(&format!("{path} of {port}"), &answer.body);
+        }
+    }
+    for of in ["cmdline", "comm"] {
+        let text = std::fs::read(format!("/proc/{}/{of}", daemon.pid())).unwrap();
+        search.look(of, &String::from_utf8_lossy(&text));
+    }
+}
+
+fn everything_printed(options: &DaemonOptions, search: &mut Search) {
+    for arguments in [
+        &["check"][..],
+        &["check", "--quiet"],
+        &["graph"],
+        &["graph", "--format", "dot"],
+        &["graph", "--format", "mermaid"],
+        &["wait", "--timeout", "200ms"],
+        &["status"],
+        &["status", "--json"],
+    ] {
+        let output = options.command(arguments).output().unwrap();
+        search.look(
+            &format!("{arguments:?}"),
+            &String::from_utf8_lossy(&output.stdout),
+        );
+        search.look(
+            &format!("{arguments:?}"),
+            &String::from_utf8_lossy(&output.stderr),
+        );
+    }
+}
+
+/// Every variable with a secret in it.
+fn options(config: &str, postgres: &Postgres, redis: &Redis, auth: &Parrot) -> DaemonOptions {
+    let (postgres, redis, auth) = (postgres.port(), redis.port(), auth.port());
+    let url = |scheme: &str, of: &str, rest: &str| {
+        format!(
+            "{scheme}://{}:{}@localhost:{rest}",
+            encoded(&format!("{of}user")),
+            encoded(of)
+        )
+    };
+    DaemonOptions::default()
+        .config(config)
+        .variable("BUDGETD__LOG__LEVEL", "trace")
+        .variable(
+            "DATABASE_URL",
+            &format!(
+                "postgres://budget:{}@localhost:{postgres}/budget",
+                encoded("database")
+            ),
+        )
+        .variable(
+            "DIRECT_URL",
+            &url(
+                "postgres",
+                "direct",
+                &format!("5/budget?sslpassword={}", encoded("ssl")),
+            ),
+        )
+        .cache(&url("redis", "cache", &format!("{redis}/0")))
+        .variable("SUPABASE_URL", &format!("http://localhost:{auth}"))
+        .variable("SUPABASE_JWT_SECRET", &secret("jwt"))
+        .variable("SUPABASE_ANON_KEY", &secret("anon"))
+        .variable(
+            "BUDGETD__DEPENDENCIES__REFUSED_HTTP__HEADERS__X_SECRET",
+            &secret("nested"),
+        )
+}
+
+/// Reloads that fail with secrets in what is wrong, and one that does not.
+async fn broken_reloads(daemon: &mut Daemon, config: &str, search: &mut Search) {
+    let broken = secret("broken");
+    for (round, wrong) in [
+        format!("[auth]\njwt_secret = '{broken}\n"),
+        format!("[auth]\njwt_secret = ['{broken}']\naudience = {{ x = '{broken}' }}\n"),
+        format!("[dependencies.refused_http]\nurl = 'http://a b:{broken}@/'\nkind = '{broken}'\n"),
+        format!("[checks]\ninterval = '{broken}'\nfall = '{broken}'\n{broken} = 1\n"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        daemon.rewrite_config(wrong);
+        daemon.signal(Signal::HUP);
+        daemon.nth_event("config_reload_failed", round).await;
+        let options = daemon.options();
+        for command in ["check", "run", "wait"] {
+            // The file is as it was rewritten, unlike for other commands.
+            let output = options.command_as_it_is(&[command]).output().unwrap();
+            assert_eq!(output.status.code(), Some(78), "{command} with {wrong}");
+            search.look(command, &String::from_utf8_lossy(&output.stdout));
+            search.look(command, &String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    daemon.rewrite_config(&format!("{config}[auth]\njwt_secret = '{broken}'\n"));
+    daemon.signal(Signal::HUP);
+    daemon.event("config_reloaded").await;
+}
+
+#[tokio::test]
+async fn failures_of_every_kind_keep_them() {
+    let postgres = PostgresOptions::default().password("another").start();
+    let redis = RedisOptions::default().password("another").start();
+    let (postgres, redis) = tokio::join!(postgres, redis);
+    let gone = Port::reserve();
+    let silent = Talker::says(b"").await;
+    let rude = Talker::says_and_leaves(b"").await;
+    let garbage = Talker::says(b"\xff\x00HTTP/7 garbage\r\n\r\n").await;
+    let mut parrots = Vec::new();
+    let mut config = "[checks]\nconnect_timeout = '300ms'\ntimeout = '300ms'\nfall = 2\n\
+                      interval = '200ms'\nfast_interval = '20ms'\nmax_backoff = '200ms'\n"
+        .to_owned();
+    urls(
+        &mut config,
+        "refused",
+        &format!("localhost:{}", gone.number()),
+    );
+    urls(&mut config, "dns", "nobody.invalid:1");
+    urls(
+        &mut config,
+        "silent",
+        &format!("localhost:{}", silent.port()),
+    );
+    urls(&mut config, "closed", &format!("localhost:{}", rude.port()));
+    urls(
+        &mut config,
+        "garbage",
+        &format!("localhost:{}", garbage.port()),
+    );
+    urls(
+        &mut config,
+        "otherredis",
+        &format!("localhost:{}", redis.port()),
+    );
+    urls(
+        &mut config,
+        "otherpostgres",
+        &format!("localhost:{}", postgres.port()),
+    );
+    for tongue in Tongue::ALL {
+        let parrot = Parrot::start(tongue).await;
+        let name = format!("{tongue:?}").to_lowercase();
+        urls(&mut config, &name, &format!("localhost:{}", parrot.port()));
+        parrots.push(parrot);
+    }
+    let options = options(&config, &postgres, &redis, &parrots[0]);
+    let mut daemon = options.serve().await;
+    all_are_down(&daemon).await;
+
+    let mut search = Search::default();
+    everything_served(&daemon, &mut search).await;
+    everything_printed(daemon.options(), &mut search);
+    daemon.signal(Signal::USR1);
+    daemon.event("status_dump").await;
+
+    broken_reloads(&mut daemon, &config, &mut search).await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit().await, 0);
+    search.look("stdout", &daemon.stdout());
+    search.look("stderr", &daemon.stderr());
+    search.finish();
+
+    // They were really used: the parrots heard them.
+    let heard: String = parrots.iter().map(Parrot::heard).collect();
+    for of in [
+        "rediserrorredis",
+        "postgreserrorpostgres",
+        "httptoken",
+        "http_httpheader",
+        "anon",
+    ] {
+        let word = format!("{MARK}{of}");
+        assert!(heard.contains(&word), "{word} was never sent");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_keeps_them() {
+    let parrot = Parrot::start(Tongue::RedisError).await;
+    let options = DaemonOptions::default()
+        .cache(&format!(
+            "redis://:{}@localhost:{}",
+            encoded("redis"),
+            parrot.port()
+        ))
+        .variable("REDIS_REQUIRED", "true")
+        .variable("BUDGETD__CHECKS__STARTUP_DEADLINE", "300ms");
+    let mut daemon = options.start();
+    assert_eq!(daemon.exit().await, 69);
+    let mut search = Search::default();
+    search.look("stdout", &daemon.stdout());
+    search.look("stderr", &daemon.stderr());
+    search.finish();
+    assert!(daemon.stderr().contains("cache"), "{}", daemon.stderr());
+    assert!(parrot.heard().contains(MARK));
+}
+
+#[tokio::test]
+async fn credentials_and_files_of_variables_keep_them() {
+    let redis = Redis::start().await;
+    let options = DaemonOptions::default().variable("REDIS_ENABLED", "true");
+    let root = options.folder().to_owned();
+    let write = |name: &str, text: &str| {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let folder = write("credentials/supabase_jwt_secret", &secret("jwt"));
+    let folder = folder.trim_end_matches("/supabase_jwt_secret").to_owned();
+    let env_file = write(
+        "variables",
+        &format!(
+            "SUPABASE_ANON_KEY='{}'\nbroken {}\n",
+            secret("anon"),
+            secret("line")
+        ),
+    );
+    let options = options.variable("CREDENTIALS_DIRECTORY", &folder);
+    let mut search = Search::default();
+    let print = |search: &mut Search, options: &DaemonOptions, arguments: &[&str], code: i32| {
+        let output = options.command(arguments).output().unwrap();
+        let (stdout, stderr) = (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        search.look(&format!("{arguments:?}"), &stdout);
+        search.look(&format!("{arguments:?}"), &stderr);
+    };
+    for (url, code) in [
+        (
+            format!(
+                "redis://{}:{}@localhost:{}/0",
+                encoded("user"),
+                encoded("pw"),
+                redis.port()
+            ),
+            0,
+        ),
+        (format!("redis://user:{}@localhost/0", secret("pw")), 78),
+        (secret("pw"), 78),
+        (
+            format!("redis://user:{}@localhost:99999/0", encoded("pw")),
+            78,
+        ),
+    ] {
+        write("credentials/redis_url", &url);
+        for command in ["check", "graph"] {
+            print(&mut search, &options, &[command], code);
+        }
+        print(
+            &mut search,
+            &options,
+            &["check", "--env-file", &env_file],
+            78,
+        );
+        print(&mut search, &options, &["run", "--env-file", &env_file], 78);
+    }
+    search.finish();
+}
+
+#[tokio::test]
+async fn variables_that_are_refused_keep_them() {
+    let word = secret("wrong");
+    let mut options = DaemonOptions::default().variable("REDIS_ENABLED", "true");
+    for (name, value) in [
+        ("DATABASE_URL", format!("postgres://u:{word}@h:port/db")),
+        ("DIRECT_URL", format!("mysql://u:{word}@h/db")),
+        ("REDIS_URL", word.clone()),
+        ("SUPABASE_URL", format!("https://u:{}@h", encoded("wrong"))),
+        ("SUPABASE_ANON_KEY", format!("{word}\n")),
+        ("REDIS_CONNECT_TIMEOUT", word.clone()),
+        ("REDIS_REQUIRED", word.clone()),
+        ("API_PORT", word.clone()),
+        ("BUDGETD__CHECKS", word.clone()),
+        ("BUDGETD__LIMITS__READS_PER_MINUTE", word.clone()),
+        ("BUDGETD__DEPENDENCIES__X__URL", word.clone()),
+        ("BUDGETD__DEPENDENCIES__X__KIND", word.clone()),
+        ("BUDGETD__DEPENDENCIES__X__NEEDS", word.clone()),
+        ("BUDGETD__API__TRUSTED_PROXIES", word.clone()),
+        ("BUDGETD__LOG__LEVEL", format!("{word}=info")),
+        ("BUDGETD__NOWHERE__KEY", word.clone()),
+    ] {
+        options = options.variable(name, &value);
+    }
+    let mut search = Search::default();
+    for command in ["run", "check", "wait", "status", "graph"] {
+        let output = options.command(&[command]).output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        search.look(command, &String::from_utf8_lossy(&output.stdout));
+        search.look(command, &String::from_utf8_lossy(&output.stderr));
+    }
+    search.finish();
+}
