@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! `run` prints nothing but its log. The other commands print for people and
-//! scripts, and the only module that does so is [`output`].
+//! scripts, and the only module that does so is `output`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

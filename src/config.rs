@@ -1,6 +1,6 @@
 //! The configuration: validated values, each in its unit, none half-parsed.
 //!
-//! [`load`] merges the layers and reports every problem at once; what comes
+//! [`load()`] merges the layers and reports every problem at once; what comes
 //! out of it needs no further checking.
 
 use std::path::PathBuf;

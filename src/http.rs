@@ -1,9 +1,9 @@
 //! The HTTP front: two listeners, the health documents, and the door behind
 //! which the API lives.
 //!
-//! The way of a request: [`server`] accepts and seats a connection,
-//! [`connection`] drives hyper under the deadlines of an idle client, a slow
-//! header and a stalled write, [`service`] answers health at once and hands
+//! The way of a request: `server` accepts and seats a connection,
+//! `connection` drives hyper under the deadlines of an idle client, a slow
+//! header and a stalled write, `service` answers health at once and hands
 //! everything else to a router under a body limit and a deadline.
 //!
 //! Nothing here asks a dependency anything: health is read from the snapshot,

@@ -1,13 +1,12 @@
 //! The one owner of the dependencies' state: it runs the monitors, listens to
 //! them, and publishes what it knows.
 //!
-//! One `select!` makes a closed [`Turn`], one function handles it; what is to
-//! be done about it is decided in [`core`], without I/O.
+//! One `select!` makes a closed `Turn`, one function handles it; what is to
+//! be done about it is decided in `core`, without I/O.
 
 use std::collections::HashMap;
 use std::panic;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,12 +16,21 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Dependency, Target};
-use crate::dependency::Name;
 use crate::graph::Graph;
 use crate::health::{self, Render, Snapshot};
 use crate::probe::{self, Probe};
 
+mod handle;
+
+mod pulse;
+
 mod core;
+
+mod decision;
+
+mod fatal;
+
+mod agenda;
 
 mod node;
 
@@ -42,11 +50,15 @@ mod log;
 
 mod meters;
 
-pub use self::core::Fatal;
+pub use self::fatal::Fatal;
+pub use self::handle::Handle;
 pub use self::meters::describe as describe_metrics;
+pub use self::pulse::Pulse;
 pub use self::reload::{Applied, Refused};
 
-use self::core::{Core, Input, Line, Now, Output, Urgency};
+use self::core::{Core, Now};
+use self::decision::{Input, Line, Output};
+use self::handle::Command;
 use self::monitor::{Monitor, Order, Report, Sent};
 use self::node::NodeId;
 
@@ -58,100 +70,8 @@ const TURN: Duration = Duration::from_secs(1);
 /// A turn this late means that the whole process stood still: a paused virtual
 /// machine, a stopped process.
 const GAP: Duration = Duration::from_secs(3);
-/// Hints of failing requests that may wait; more of them say nothing new.
-const COMMANDS: usize = 256;
 /// How long a monitor may take to let go of its session.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Asks things of the supervisor.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
-    pulse: Pulse,
-}
-
-#[derive(Debug)]
-enum Command {
-    Look(Option<Name>, Urgency),
-    Reload(
-        Vec<Dependency>,
-        Graph,
-        oneshot::Sender<Result<Applied, Refused>>,
-    ),
-    GateOpened,
-}
-
-impl Handle {
-    /// A request saw an error of this dependency: look at it now. A storm of
-    /// these makes one check.
-    pub fn hint(&self, name: &Name) {
-        // A full queue holds enough reasons to look.
-        let _ = self
-            .commands
-            .try_send(Command::Look(Some(name.clone()), Urgency::Hint));
-    }
-
-    /// A person wants this dependency checked now; `None`: all of them.
-    pub fn check_now(&self, name: Option<Name>) {
-        let _ = self
-            .commands
-            .try_send(Command::Look(name, Urgency::Operator));
-    }
-
-    /// Start deadlines end when the gate has opened.
-    pub async fn gate_opened(&self) {
-        let _ = self.commands.send(Command::GateOpened).await;
-    }
-
-    /// Brings up another graph beside the present one and swaps it in once
-    /// readiness cannot dip by it. Reloads are one at a time: the caller waits
-    /// for this one before it begins another.
-    pub async fn reload(
-        &self,
-        dependencies: Vec<Dependency>,
-        graph: Graph,
-    ) -> Result<Applied, Refused> {
-        let (reply, answer) = oneshot::channel();
-        let stopped = || Refused(vec!["the daemon is stopping".to_owned()]);
-        let command = Command::Reload(dependencies, graph, reply);
-        self.commands.send(command).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
-    }
-}
-
-/// Proof that the supervisor turns.
-#[derive(Debug, Clone)]
-pub struct Pulse {
-    began: Instant,
-    last: Arc<AtomicU64>,
-}
-
-impl Pulse {
-    pub(crate) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            last: Arc::default(),
-        }
-    }
-
-    pub(crate) fn beat(&self) {
-        self.last.store(self.millis(), Ordering::Relaxed);
-    }
-
-    /// How long ago the supervisor last turned; normally under a second.
-    pub fn age(&self) -> Duration {
-        let last = self.last.load(Ordering::Relaxed);
-        Duration::from_millis(self.millis().saturating_sub(last))
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
 
 /// Runs the monitors.
 pub struct Supervisor {
@@ -199,13 +119,9 @@ impl Supervisor {
         };
         let first = core.snapshot().unwrap_or_else(empty);
         let (health, reader) = health::channel(first, render);
-        let (sender, commands) = mpsc::channel(COMMANDS);
         let (reporting, reports) = mpsc::unbounded_channel();
         let pulse = Pulse::new();
-        let handle = Handle {
-            commands: sender,
-            pulse: pulse.clone(),
-        };
+        let (handle, commands) = Handle::new(pulse.clone());
         let supervisor = Self {
             core,
             health,
@@ -304,7 +220,7 @@ impl Supervisor {
             return Ok(());
         }
         log::clock_gap(late);
-        self.decide(Input::ClockGap(late - TURN))
+        self.decide(Input::ClockGap(late.saturating_sub(TURN)))
     }
 
     fn decide(&mut self, input: Input) -> Result<(), Fatal> {

@@ -110,7 +110,8 @@ pub(super) fn load_with(sources: &Sources, report: &Report) -> Result<Loaded, Pr
     let config = validate::validate(&layers, report, &legacy, complete);
     let problems = report.problems.take();
     if !problems.is_empty() {
-        return Err(Problems::new(problems));
+        let dependencies = complete.then_some(config.dependencies);
+        return Err(Problems::new(problems, dependencies));
     }
     let secret = |flat: BTreeMap<String, String>| {
         flat.into_iter()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::Dependency;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provenance {
@@ -91,16 +93,29 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with a configuration; its `Display` is a line for
 /// each problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problems {
+    problems: Vec<Problem>,
+    dependencies: Option<Vec<Dependency>>,
+}
 
 impl Problems {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
-        Self(problems)
+    pub(super) fn new(problems: Vec<Problem>, dependencies: Option<Vec<Dependency>>) -> Self {
+        Self {
+            problems,
+            dependencies,
+        }
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.problems.iter()
+    }
+
+    /// The dependencies as far as they could be read, so that what is wrong
+    /// with their graph can be told in the same breath. `None` when a whole
+    /// layer is missing: then nobody knows which ones there are.
+    pub fn dependencies(&self) -> Option<&[Dependency]> {
+        self.dependencies.as_deref()
     }
 }
 
@@ -115,7 +130,7 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

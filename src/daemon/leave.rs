@@ -60,28 +60,26 @@ impl Daemon<'_> {
         lines::drain_begin(delay, lifecycle.drain_timeout);
         tokio::time::sleep(delay).await;
         self.listeners.stop_accepting();
-        let ended = within(lifecycle.drain_timeout, self.listeners.ended()).await;
-        let cut = match ended {
+        let limit = lifecycle.drain_timeout;
+        let cut = match within(limit, self.listeners.ended()).await {
             Some(_) => 0,
-            None => {
-                self.listeners.cut();
-                let outcome = within(CUT_TIMEOUT, self.listeners.ended()).await;
-                let requests = outcome.unwrap_or_default().cut;
-                let held_by: Vec<String> = requests
-                    .iter()
-                    .map(|request| format!("{} {}", request.method, request.route))
-                    .collect();
-                if !requests.is_empty() {
-                    lines::drain_timeout_exceeded(
-                        requests.len(),
-                        &held_by.join(", "),
-                        lifecycle.drain_timeout,
-                    );
-                }
-                requests.len()
-            }
+            None => self.cut(limit).await,
         };
         lines::listener_closed(&self.listeners.addresses().api);
         lines::drain_complete(began.elapsed(), cut);
+    }
+    /// Ends what did not end in time; answers with how many requests it was.
+    async fn cut(&mut self, limit: Duration) -> usize {
+        self.listeners.cut();
+        let outcome = within(CUT_TIMEOUT, self.listeners.ended()).await;
+        let requests = outcome.unwrap_or_default().cut;
+        let held_by: Vec<String> = requests
+            .iter()
+            .map(|request| format!("{} {}", request.method, request.route))
+            .collect();
+        if !requests.is_empty() {
+            lines::drain_timeout_exceeded(requests.len(), &held_by.join(", "), limit);
+        }
+        requests.len()
     }
 }

@@ -77,8 +77,8 @@ impl TransitionKind {
     }
 }
 
-/// What is known of one dependency. Fields are read through [`Machine::view`]'s
-/// accessors; only [`Machine::step`] writes them.
+/// What is known of one dependency. Everyone may read it; only
+/// [`Machine::step`] writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     status: Status,
@@ -205,13 +205,14 @@ impl Machine {
         self.failures = self.failures.saturating_add(1);
         let fallen = self.failures >= limits.fall;
         match self.status {
-            Status::Starting if fallen => self.enter(Status::Error, now),
-            Status::Starting if self.failures == 1 => self.enter(Status::Starting, now),
-            Status::Ok | Status::Failing if fallen => self.enter(Status::Error, now),
+            Status::Error => None,
+            // What was blocked counted as down: there is no up to fall from.
+            Status::Blocked if self.initialized => self.enter(Status::Error, now),
+            _ if fallen => self.enter(Status::Error, now),
             Status::Ok => self.enter(Status::Failing, now),
-            // It counted as down all the while: there is no up to fall from.
-            Status::Blocked if fallen || self.initialized => self.enter(Status::Error, now),
-            Status::Blocked => self.enter(Status::Starting, now),
+            Status::Starting | Status::Blocked if self.failures == 1 => {
+                self.enter(Status::Starting, now)
+            }
             _ => None,
         }
     }

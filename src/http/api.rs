@@ -50,11 +50,11 @@ pub(super) fn router(context: &Context, routes: ApiRoutes) -> Router {
         .url("/openapi.json", documents);
 
     let v1 = routes.v1.fallback(unknown_path);
-    let router = Router::new()
+    let paths = Router::new()
         .route("/", get(welcome).with_state(context.clone()))
         .nest("/api/v1", readiness::guard(v1, context.readiness()))
         .merge(page);
-    with_defaults(with_cache_statistics(router, context))
+    with_defaults(with_cache_statistics(paths, context))
 }
 
 async fn welcome(State(context): State<Context>) -> Json<Value> {

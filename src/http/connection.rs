@@ -313,3 +313,6 @@ async fn discard<T: Transport>(transport: T) -> std::io::Result<()> {
     tokio::io::copy(&mut transport.take(LINGER_BYTES), &mut tokio::io::sink()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use super::front::Settings;
 use crate::config::Origin;
 
 /// How long a browser may remember a preflight.
-const MAX_AGE: Duration = Duration::from_secs(600);
+const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// A layer that reads the allowed origins anew for each request. Credentials
 /// are allowed, so an origin is echoed and never answered with `*`.

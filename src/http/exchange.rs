@@ -202,7 +202,7 @@ impl HttpBody for ResponseBody {
         match &self.content {
             Content::Ready(body) => body.size_hint(),
             Content::Routed(body) => body.size_hint(),
-            Content::None(size) => size.clone(),
+            Content::None(size) => *size,
         }
     }
 }

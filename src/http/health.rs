@@ -123,18 +123,18 @@ impl HealthEndpoint {
         let published = self.readiness.health.current();
         let selection = query.map(Selection::parse).unwrap_or_default();
         if selection.is_default() {
-            return self.readiness_document(&published.verdict, &published.body);
+            return self.readiness_document(published.verdict, &published.body);
         }
         match selection.of(&published.snapshot) {
             Ok(chosen) => {
                 let verdict = Verdict::of(chosen.iter().copied());
-                self.readiness_document(&verdict, &document::checks(&chosen))
+                self.readiness_document(verdict, &document::checks(&chosen))
             }
             Err(unknown) => detail(StatusCode::NOT_FOUND, &unknown.to_string()),
         }
     }
 
-    fn readiness_document(&self, verdict: &Verdict, checks: &[u8]) -> Response<Bytes> {
+    fn readiness_document(&self, verdict: Verdict, checks: &[u8]) -> Response<Bytes> {
         let overall = verdict.overall(self.readiness.phase.get());
         let tells_all =
             self.tells_all || self.settings.load().health_details == HealthDetails::Full;

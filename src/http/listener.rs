@@ -78,7 +78,7 @@ impl BoundListener {
     /// can be bound is taken, IPv4 before IPv6. `setting` is the key that an
     /// error names.
     ///
-    /// `SO_REUSEADDR` is set, or connections in TIME_WAIT would block a restart
+    /// `SO_REUSEADDR` is set, or connections in `TIME_WAIT` would block a restart
     /// for a minute; with it two starting processes can both bind, and the
     /// second one fails in [`Self::listen`].
     pub async fn bind(listen: &Listen, setting: &'static str) -> Result<Self, ListenError> {

@@ -12,3 +12,4 @@ mod api;
 mod drain;
 mod limits;
 mod ready;
+mod records;

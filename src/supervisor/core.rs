@@ -4,7 +4,7 @@
 //! [`Core::handle`] takes what happened and when, and answers with what is to
 //! be done about it. It does no I/O and reads no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,19 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
-use super::monitor::{Checked, Order, Report};
+use super::agenda::Agenda;
+use super::clock::StartClock;
+use super::decision::{Input, Line, Output};
+use super::fatal::Fatal;
 use super::narrator::Tale;
 use super::node::{Node, NodeId, Work};
-use super::reload::{Outcome as ReloadOutcome, Staged};
+use super::reload::Staged;
 use crate::backoff::jittered;
-use crate::config::{Dependency, Target};
-use crate::dependency::{ErrorKind, Failure, Name};
+use crate::config::Dependency;
+use crate::dependency::Name;
 use crate::graph::Graph;
-use crate::health::machine::{Event, Transition, TransitionKind};
-use crate::health::{DependencyHealth, Snapshot, Status};
+use crate::health::machine::Event;
+use crate::health::{DependencyHealth, Snapshot};
 
 /// The instant of an event, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -31,125 +34,12 @@ pub(crate) struct Now {
     pub(crate) wall: Timestamp,
 }
 
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The time that [`Core::wakes_at`] asked for has come.
-    Wake,
-    Report {
-        node: NodeId,
-        generation: u32,
-        report: Report,
-    },
-    MonitorEnded {
-        node: NodeId,
-        generation: u32,
-        reason: String,
-    },
-    Look {
-        /// `None`: at every one.
-        name: Option<Name>,
-        urgency: Urgency,
-    },
-    Reload {
-        dependencies: Vec<Dependency>,
-        graph: Graph,
-    },
-    GateOpened,
-    /// The whole process stood still for this long.
-    ClockGap(Duration),
-}
-
-/// Who asks for a check now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// A request saw an error: never faster than the retry rules while the
-    /// dependency is known to be down.
-    Hint,
-    /// A person asks.
-    Operator,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    Spawn {
-        node: NodeId,
-        generation: u32,
-        target: Target,
-    },
-    Check {
-        node: NodeId,
-        order: Order,
-    },
-    Retire(NodeId),
-    /// A transition of a live node, told or not.
-    Count(Name, TransitionKind),
-    Tell(Line),
-    Reloaded(ReloadOutcome),
-    Fatal(Fatal),
-}
-
-/// A line for people.
-#[derive(Debug)]
-pub(crate) enum Line {
-    Transition(Arc<DependencyHealth>, Transition),
-    StillDown(Arc<DependencyHealth>),
-    Flapping(Arc<DependencyHealth>, usize),
-    Calmed(Arc<DependencyHealth>),
-    ProbeRestarted {
-        dependency: Name,
-        reason: String,
-        restarts: usize,
-        delay: Duration,
-    },
-}
-
-/// Why the process cannot go on.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Fatal {
-    #[error(
-        "cannot start: {} was not up within its startup_deadline of {}: {} (tried {} times); {}",
-        .health.name, humantime::format_duration(*.deadline), last_error(.health), .health.attempts, hint(.health)
-    )]
-    StartupDeadline {
-        health: Arc<DependencyHealth>,
-        deadline: Duration,
-    },
-    #[error(
-        "cannot go on: the monitor of {dependency} was replaced {restarts} times within 30 s and broke again: {reason}"
-    )]
-    MonitorKeepsBreaking {
-        dependency: Name,
-        restarts: usize,
-        reason: String,
-    },
-}
-
-fn last_error(health: &DependencyHealth) -> &str {
-    match &health.failure {
-        Some(failure) => &failure.message,
-        None => "it did not answer",
-    }
-}
-
-fn hint(health: &DependencyHealth) -> &'static str {
-    let kind = health
-        .failure
-        .as_ref()
-        .map_or(ErrorKind::Timeout, |failure| failure.kind);
-    kind.hint(health.kind)
-}
-
-/// How much later than its deadlines a monitor may report before it counts as
-/// stuck. A busy machine delays tasks; a stuck one never reports.
-const STUCK_GRACE: Duration = Duration::from_secs(2);
-/// Checks in a row that may end without meaning anything.
-const INCONCLUSIVE_LIMIT: u32 = 3;
 /// So many dependencies get their first check at once; each further one this
 /// much later, so that thousands do not begin in the same millisecond.
 const FIRST_AT_ONCE: u32 = 100;
 const FIRST_SPREAD: Duration = Duration::from_millis(1);
+
+mod checks;
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -157,8 +47,7 @@ pub(crate) struct Core {
     /// The live ones, in start order.
     pub(super) live: Vec<NodeId>,
     dependents: HashMap<NodeId, Vec<NodeId>>,
-    agenda: BTreeSet<(Instant, NodeId)>,
-    appointments: HashMap<NodeId, Instant>,
+    agenda: Agenda,
     pub(super) staged: Option<Staged>,
     gate_opened: bool,
     next_id: u32,
@@ -174,8 +63,7 @@ impl Core {
             nodes: BTreeMap::new(),
             live: Vec::new(),
             dependents: HashMap::new(),
-            agenda: BTreeSet::new(),
-            appointments: HashMap::new(),
+            agenda: Agenda::default(),
             staged: None,
             gate_opened: false,
             next_id: 0,
@@ -249,7 +137,7 @@ impl Core {
 
     /// When [`Input::Wake`] is due.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        let agenda = self.agenda.first().map(|(at, _)| *at);
+        let agenda = self.agenda.first().map(|(at, _)| at);
         [agenda, self.staged_expires_at()]
             .into_iter()
             .flatten()
@@ -289,8 +177,6 @@ impl Core {
         self.nodes.get(&id).filter(|node| node.live).map(Node::name)
     }
 
-    // --- structure ---
-
     pub(super) fn add(&mut self, config: Dependency, live: bool, now: Now) -> NodeId {
         let id = NodeId(self.next_id);
         self.next_id += 1;
@@ -299,9 +185,7 @@ impl Core {
     }
 
     pub(super) fn remove(&mut self, id: NodeId) {
-        if let Some(at) = self.appointments.remove(&id) {
-            self.agenda.remove(&(at, id));
-        }
+        self.agenda.set(id, None);
         if self
             .nodes
             .remove(&id)
@@ -359,154 +243,6 @@ impl Core {
         self.review_needs(id, now);
         self.touch(id, now);
     }
-
-    // --- events ---
-
-    fn is_current(&self, id: NodeId, generation: u32) -> bool {
-        self.nodes
-            .get(&id)
-            .is_some_and(|node| node.generation == generation)
-    }
-
-    fn report(&mut self, id: NodeId, generation: u32, report: Report, now: Now) {
-        if !self.is_current(id, generation) {
-            return;
-        }
-        match report {
-            Report::Checked(checked) => self.checked(id, checked, now),
-            Report::SessionLost => {
-                let Some(node) = self.nodes.get_mut(&id) else {
-                    return;
-                };
-                // A close is no verdict; it is a reason to look now.
-                if let Work::Idle { next: Some(next) } = node.work {
-                    let delay = node.pace.after_loss(&node.config.checks, now.instant);
-                    let next = next.min(now.instant + delay);
-                    node.work = Work::Idle { next: Some(next) };
-                    self.touch(id, now);
-                }
-            }
-        }
-    }
-
-    fn checked(&mut self, id: NodeId, checked: Checked, now: Now) {
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        if !matches!(node.work, Work::Checking { .. }) {
-            return;
-        }
-        node.checked_at = Some(now.instant);
-        if checked.connected {
-            node.pace.connected(now.instant);
-        }
-        if node.is_blocked() {
-            // What it needs went away meanwhile: the answer means nothing.
-            node.work = Work::Idle { next: None };
-            self.touch(id, now);
-            return;
-        }
-        if checked.overslept && node.inconclusive < INCONCLUSIVE_LIMIT {
-            node.inconclusive += 1;
-            node.work = Work::Idle {
-                next: Some(now.instant),
-            };
-            self.touch(id, now);
-            return;
-        }
-        node.inconclusive = 0;
-        let failure = checked.result.as_ref().err().map(|failure| failure.kind);
-        let event = match checked.result {
-            Ok(passed) => Event::Passed(passed),
-            Err(failure) => Event::Failed(failure),
-        };
-        self.apply(id, event, now);
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        let (status, checks) = (node.status(), &node.config.checks);
-        let delay = node
-            .pace
-            .after_check(status, failure, checks, &mut self.rng);
-        node.work = Work::Idle {
-            next: Some(now.instant + delay),
-        };
-        self.touch(id, now);
-    }
-
-    /// A monitor panicked or went silent: it is replaced, and what it watched
-    /// is unknown meanwhile, which counts as one failure.
-    fn monitor_broke(&mut self, id: NodeId, reason: String, now: Now) {
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        if matches!(node.work, Work::Broken { .. } | Work::Never) {
-            return;
-        }
-        let dependency = node.name().clone();
-        if !node.live {
-            self.abandon_reload(format!("{dependency}: {reason}"));
-            return;
-        }
-        let Some(delay) = node.restarts.note(now.instant) else {
-            self.outputs
-                .push(Output::Fatal(Fatal::MonitorKeepsBreaking {
-                    dependency,
-                    restarts: node.restarts.recent() - 1,
-                    reason,
-                }));
-            return;
-        };
-        node.work = Work::Broken {
-            respawn_at: now.instant + delay,
-        };
-        node.generation += 1;
-        let line = Line::ProbeRestarted {
-            dependency,
-            restarts: node.restarts.recent(),
-            delay,
-            reason: reason.clone(),
-        };
-        let blocked = node.is_blocked();
-        self.outputs.push(Output::Retire(id));
-        self.outputs.push(Output::Tell(line));
-        if !blocked {
-            let failure = Failure::new(ErrorKind::Timeout, format!("no answer: {reason}"));
-            self.apply(id, Event::Failed(failure), now);
-        }
-        self.touch(id, now);
-    }
-
-    fn look(&mut self, name: Option<&Name>, urgency: Urgency, now: Now) {
-        for id in self.live.clone() {
-            let Some(node) = self.nodes.get_mut(&id) else {
-                continue;
-            };
-            if name.is_some_and(|name| name != node.name()) {
-                continue;
-            }
-            let Work::Idle { next: Some(next) } = node.work else {
-                // A check runs already, or none may run.
-                continue;
-            };
-            let soonest = match urgency {
-                Urgency::Operator => now.instant,
-                Urgency::Hint if node.status() == Status::Error => continue,
-                // However many requests fail, one look each fast interval.
-                Urgency::Hint => node
-                    .checked_at
-                    .map_or(now.instant, |at| at + node.config.checks.fast_interval)
-                    .max(now.instant),
-            };
-            node.work = Work::Idle {
-                next: Some(next.min(soonest)),
-            };
-            node.fresh_wanted = true;
-            self.touch(id, now);
-        }
-    }
-
-    // --- consequences ---
 
     /// Steps one machine and everything that depends on the outcome.
     fn apply(&mut self, id: NodeId, event: Event, now: Now) {
@@ -583,24 +319,11 @@ impl Core {
             return;
         };
         node.update_clock(self.gate_opened, now.instant);
-        let wakes_at = node.wakes_at();
-        let before = match wakes_at {
-            Some(at) => self.appointments.insert(id, at),
-            None => self.appointments.remove(&id),
-        };
-        if before == wakes_at {
-            return;
-        }
-        if let Some(before) = before {
-            self.agenda.remove(&(before, id));
-        }
-        if let Some(at) = wakes_at {
-            self.agenda.insert((at, id));
-        }
+        self.agenda.set(id, node.wakes_at());
     }
 
     fn keep_appointments(&mut self, now: Now) {
-        while let Some(&(at, id)) = self.agenda.first() {
+        while let Some((at, id)) = self.agenda.first() {
             if at > now.instant {
                 return;
             }
@@ -615,7 +338,7 @@ impl Core {
         };
         if node.clock.expires_at().is_some_and(|at| at <= now.instant) {
             let deadline = node.config.checks.startup_deadline.unwrap_or_default();
-            node.clock = super::clock::StartClock::new(None);
+            node.clock = StartClock::new(None);
             let health = node.view.clone();
             self.outputs
                 .push(Output::Fatal(Fatal::StartupDeadline { health, deadline }));
@@ -635,21 +358,6 @@ impl Core {
             _ => {}
         }
         self.touch(id, now);
-    }
-
-    fn order_check(&mut self, id: NodeId, now: Now) {
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        let order = Order {
-            connect_timeout: node.config.checks.connect_timeout,
-            timeout: node.config.checks.timeout,
-            fresh: std::mem::take(&mut node.fresh_wanted),
-        };
-        node.work = Work::Checking {
-            overdue_at: now.instant + order.longest() + STUCK_GRACE,
-        };
-        self.outputs.push(Output::Check { node: id, order });
     }
 
     /// Takes over new settings without touching status or session.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::core::Line;
+use super::decision::Line;
 use crate::dependency::{CACHE, DATABASE, ErrorKind, Name, Policy, SUPABASE_AUTH};
 use crate::health::machine::{Transition, TransitionKind};
 use crate::health::{DependencyHealth, Status};

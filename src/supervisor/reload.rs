@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::core::{Core, Now, Output};
+use super::core::{Core, Now};
+use super::decision::Output;
 use super::node::{NodeId, Work};
 use crate::config::Dependency;
 use crate::dependency::{Name, Policy};

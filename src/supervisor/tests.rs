@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::{Address, Checks};
-use crate::dependency::{ErrorKind, Failure, Kind, Observation, Policy};
+use crate::dependency::{ErrorKind, Failure, Kind, Name, Observation, Policy};
 use crate::health::{DependencyHealth, Reader, Status};
 use crate::probe::Session;
 
@@ -324,7 +325,7 @@ async fn nothing_is_checked_while_it_lacks_something() {
         dependency("a", 1, Policy::Optional, &[]),
     ];
     let mut rig = start(chain, |servers| {
-        servers.at(1).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(1).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("a", Status::Error).await;
     assert_eq!(rig.status("b"), Status::Blocked);
@@ -563,7 +564,7 @@ async fn a_reload_that_does_not_come_up_leaves_everything() {
         dependency("b", 2, Policy::Optional, &[]),
     ];
     let mut rig = start(old.clone(), |servers| {
-        servers.at(2).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(2).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("b", Status::Error).await;
 
@@ -603,7 +604,7 @@ async fn a_need_that_is_down_is_waited_for_before_an_edge_is_drawn() {
         dependency("b", 2, Policy::Optional, &[]),
     ];
     let mut rig = start(old.clone(), |servers| {
-        servers.at(2).set(Mode::Fails(ErrorKind::Refused))
+        servers.at(2).set(Mode::Fails(ErrorKind::Refused));
     });
     rig.until("b", Status::Error).await;
     rig.until("a", Status::Ok).await;

@@ -51,13 +51,11 @@ where
         let level = metadata.level().as_str().to_ascii_lowercase();
         line.insert("timestamp".into(), timestamp(Timestamp::now()).into());
         line.insert("level".into(), level.into());
-        match own.shift_remove("event") {
-            Some(event) => line.insert("event".into(), event),
-            None => {
-                own.insert("target".into(), metadata.target().into());
-                line.insert("event".into(), LIBRARY_EVENT.into())
-            }
-        };
+        let event = own.shift_remove("event").unwrap_or_else(|| {
+            own.insert("target".into(), metadata.target().into());
+            LIBRARY_EVENT.into()
+        });
+        line.insert("event".into(), event);
         let message = own.shift_remove("message").unwrap_or_else(|| "".into());
         line.insert("message".into(), message);
         line.insert("service".into(), self.service.into());

@@ -33,7 +33,7 @@ fn sources() -> Vec<Source> {
             let relative = path.strip_prefix(&root).expect("under src").to_path_buf();
             let first = relative.iter().next().expect("a name").to_string_lossy();
             let module = first.trim_end_matches(".rs").to_owned();
-            if module == "lib" || !path.extension().is_some_and(|end| end == "rs") {
+            if module == "lib" || path.extension().is_none_or(|end| end != "rs") {
                 continue;
             }
             let text = fs::read_to_string(&path).expect("a source file");

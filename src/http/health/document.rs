@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::VERSION;
-use crate::dependency::{CACHE, DATABASE, SUPABASE_AUTH};
+use crate::dependency::{CACHE, DATABASE, Name, SUPABASE_AUTH};
 use crate::health::{DependencyHealth, Published, Snapshot, Status};
 use crate::shutdown::PhaseReader;
 
@@ -127,7 +127,7 @@ impl<'a> Check<'a> {
                 error_kind: failure.kind.as_str(),
                 failures: dependency.failures,
             }),
-            blocked_by: dependency.blocked_by.as_ref().map(|name| name.as_str()),
+            blocked_by: dependency.blocked_by.as_ref().map(Name::as_str),
             since: timestamp(dependency.since),
         }
     }
@@ -208,11 +208,11 @@ impl<'a> StatusOfDependency<'a> {
             name: dependency.name.as_str(),
             kind: dependency.kind.as_str(),
             policy: dependency.policy.as_str(),
-            needs: dependency.needs.iter().map(|need| need.as_str()).collect(),
+            needs: dependency.needs.iter().map(Name::as_str).collect(),
             url: &dependency.url,
             status: dependency.status.as_str(),
             since: timestamp(dependency.since),
-            blocked_by: dependency.blocked_by.as_ref().map(|name| name.as_str()),
+            blocked_by: dependency.blocked_by.as_ref().map(Name::as_str),
             initialized: dependency.initialized,
             latency_ms: dependency.latency.map(latency_ms),
             note: dependency.note.as_deref(),

@@ -18,8 +18,8 @@ fn check(dependency: DependencyHealth) -> Value {
     rendered(&snapshot(vec![dependency]))["checks"][&name].clone()
 }
 
-fn refused() -> Option<Failure> {
-    Some(Failure::new(ErrorKind::Refused, "connection \"refused\""))
+fn refused() -> Failure {
+    Failure::new(ErrorKind::Refused, "connection \"refused\"")
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_healthy_dependency_is_short() {
 #[test]
 fn the_cache_always_says_what_clients_read() {
     let down = DependencyHealth {
-        failure: refused(),
+        failure: Some(refused()),
         failures: 12,
         latency: Some(Duration::from_millis(1)),
         ..dependency("cache", Policy::Optional, Status::Error)
@@ -56,7 +56,7 @@ fn the_cache_always_says_what_clients_read() {
 fn errors_are_told_while_they_last() {
     for status in Status::ALL {
         let told = check(DependencyHealth {
-            failure: refused(),
+            failure: Some(refused()),
             failures: 1,
             ..dependency("other", Policy::Optional, status)
         });

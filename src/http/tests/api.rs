@@ -41,6 +41,7 @@ async fn the_documentation_page_needs_no_internet() {
         .await;
     let page = client.answer().await;
     assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-encoding"), Some("gzip"));
     assert!(
         page.header("content-type")
             .unwrap()

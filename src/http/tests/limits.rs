@@ -139,7 +139,7 @@ async fn the_request_timeout_blames_whoever_is_slow() {
 #[tokio::test]
 async fn header_floods_are_431_and_garbage_is_400() {
     let server = Server::start().await;
-    let many: String = (0..101).map(|n| format!("h{n}: x\r\n")).collect();
+    let many = "h: x\r\n".repeat(101);
     let large = format!("h: {}\r\n", "x".repeat(80 * 1024));
     for flood in [many, large] {
         let mut client = server.client().await;

@@ -40,10 +40,10 @@ pub(crate) fn settings() -> config::Api {
         max_connections: 100,
         max_body: 1024,
         import_max_body: 4096,
-        header_timeout: Duration::from_secs(60),
-        request_timeout: Duration::from_secs(60),
-        keep_alive_timeout: Duration::from_secs(60),
-        body_idle_timeout: Duration::from_secs(60),
+        header_timeout: Duration::from_mins(1),
+        request_timeout: Duration::from_mins(1),
+        keep_alive_timeout: Duration::from_mins(1),
+        body_idle_timeout: Duration::from_mins(1),
         health_details: HealthDetails::Full,
         trusted_proxies: Vec::new(),
     }
@@ -119,6 +119,16 @@ impl Builder {
             started: Instant::now(),
         };
         (context, self.v1, health, phase)
+    }
+
+    /// The API front, and what must not be dropped while it serves.
+    pub(crate) fn front(self) -> (Arc<Front>, (Writer, PhaseWriter)) {
+        let (context, v1, health, phase) = self.parts();
+        let routes = ApiRoutes {
+            v1,
+            documents: None,
+        };
+        (Front::api(&context, routes), (health, phase))
     }
 
     pub(crate) async fn start(self) -> Server {
@@ -279,8 +289,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         while self.buffer.len() < length {
             assert!(self.fill().await, "closed inside a body");
         }
-        answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
+        let body: Vec<u8> = self.buffer.drain(..length).collect();
+        answer.body = String::from_utf8_lossy(&body).into_owned();
         Some(answer)
+    }
+
+    /// Reads this many bytes and forgets them.
+    pub(crate) async fn take(&mut self, bytes: usize) {
+        let mut taken = vec![0; bytes];
+        self.stream.read_exact(&mut taken).await.unwrap();
+    }
+
+    /// Waits for the peer to close, taking nothing until `patience` is over.
+    pub(crate) async fn closed_after(&mut self, patience: Duration) {
+        tokio::time::sleep(patience).await;
+        while self.fill().await {}
     }
 
     /// Waits for the peer to close; nothing may come before that.

@@ -1,8 +1,11 @@
 //! Decisions that need no monitor to be seen.
 
 use super::*;
-use crate::config::{Address, Checks};
-use crate::dependency::{Kind, Passed, Policy};
+use crate::config::{Address, Checks, Target};
+use crate::dependency::{ErrorKind, Failure, Kind, Passed, Policy};
+use crate::health::Status;
+use crate::supervisor::decision::Urgency;
+use crate::supervisor::monitor::{Checked, Report};
 
 fn core() -> (Core, Instant) {
     let dependency = Dependency {

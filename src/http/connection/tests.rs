@@ -1,0 +1,128 @@
+//! Deadlines to the millisecond, on paused time and an in-memory pipe.
+
+use std::future::{Ready, ready};
+
+use bytes::Bytes;
+use hyper::service::service_fn;
+use tokio::io::{DuplexStream, duplex};
+use tokio::time::sleep;
+
+use super::*;
+use crate::http::tests::support::Client;
+
+const DEADLINES: Deadlines = Deadlines {
+    idle: Duration::from_secs(75),
+    head: Duration::from_secs(5),
+    write: Duration::from_secs(20),
+};
+
+/// Serves one end of a pipe that holds `capacity` bytes; every request is
+/// answered with `body` at once. Returns how and when it ended.
+async fn run<F: Future<Output = ()>>(
+    capacity: usize,
+    body: &'static str,
+    stop: CancellationToken,
+    client: impl FnOnce(Client<DuplexStream>) -> F,
+) -> (Ended, Duration) {
+    let (ours, theirs) = duplex(capacity);
+    let activity = Arc::new(Activity::default());
+    let watched = activity.clone();
+    let service = service_fn(move |_request| -> Ready<_> {
+        watched.request_began();
+        watched.response_began();
+        let body = ResponseBody::ready(Bytes::from_static(body.as_bytes()), watched.clone());
+        ready(Ok::<_, std::convert::Infallible>(Response::new(body)))
+    });
+    let began = Instant::now();
+    let served = async {
+        let ended = serve(ours, activity, service, DEADLINES, stop).await;
+        (ended, began.elapsed())
+    };
+    tokio::join!(served, client(Client::new(theirs))).0
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: t\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_lives_as_long_as_keep_alive_says() {
+    let (ended, after) = run(4096, "x", CancellationToken::new(), async |mut client| {
+        client.send(REQUEST).await;
+        assert_eq!(client.answer().await.status, 200);
+        // Longer than a head may take.
+        sleep(Duration::from_secs(70)).await;
+        client.send(REQUEST).await;
+        assert_eq!(client.answer().await.status, 200);
+        client.send("\r\n\r\n").await;
+        client.closed_after(Duration::from_mins(3)).await;
+    })
+    .await;
+    assert_eq!(ended, Ended::Idle);
+    assert_eq!(after.as_secs(), 70 + 75, "empty lines begin nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_its_time_from_its_first_byte() {
+    let (ended, after) = run(4096, "x", CancellationToken::new(), async |mut client| {
+        client.send(REQUEST).await;
+        assert_eq!(client.answer().await.status, 200);
+        sleep(Duration::from_mins(1)).await;
+        // A byte a second keeps nothing alive.
+        for byte in ["G", "E", "T", " "] {
+            client.send(byte).await;
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(client.answer().await.status, 408);
+        client.closed().await;
+    })
+    .await;
+    assert_eq!(ended, Ended::SlowHead);
+    assert_eq!(after.as_secs(), 60 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_is_cut_and_one_that_takes_a_little_is_not() {
+    let large = "x".repeat(4000).leak();
+    let (ended, after) = run(100, large, CancellationToken::new(), async |mut client| {
+        client.send(REQUEST).await;
+        for _ in 0..5 {
+            sleep(Duration::from_secs(15)).await;
+            client.take(100).await;
+        }
+        client.closed_after(Duration::from_mins(3)).await;
+    })
+    .await;
+    assert_eq!(ended, Ended::SlowReader);
+    assert_eq!(after.as_secs(), 5 * 15 + 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_gives_a_new_client_a_second_to_speak() {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let (ended, after) = run(4096, "x", stop.clone(), async |mut client| {
+        client.closed_after(Duration::from_mins(3)).await;
+    })
+    .await;
+    assert_eq!((ended, after), (Ended::Closed, FIRST_BYTE_GRACE));
+
+    let (ended, after) = run(4096, "x", stop, async |mut client| {
+        client.send(REQUEST).await;
+        assert_eq!(client.answer().await.status, 200);
+        client.closed().await;
+    })
+    .await;
+    assert_eq!((ended, after), (Ended::Closed, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_read_although_nothing_was_asked() {
+    let (ours, theirs) = duplex(4096);
+    let refusal = error::raw(StatusCode::SERVICE_UNAVAILABLE, "too many connections");
+    let mut client = Client::new(theirs);
+    let began = Instant::now();
+    tokio::join!(refuse(ours, &refusal), async {
+        client.send(REQUEST).await;
+        assert_eq!(client.answer().await.status, 503);
+    });
+    assert_eq!(began.elapsed(), LINGER, "it waits no longer for a close");
+}
