@@ -112,18 +112,26 @@ enum Event {
 
 /// Runs the daemon to its end.
 pub async fn run(start: Start<'_>) -> Result<(), End> {
-    let mut daemon = Daemon::start(start).await?;
+    let started = Daemon::start(start).await;
+    let mut daemon = started.inspect_err(|end| lines::fatal(&end.to_string()))?;
     let reason = daemon.live().await;
     let stopping = match &reason {
         Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
-        Reason::End(end) => end.to_string(),
+        Reason::End(_) => "stopping: it cannot go on".to_owned(),
     };
     daemon.announce_stop(&reason, &stopping);
-    // A second signal ends the process wherever it is.
-    let mut second = daemon.signals.take();
+    let mut signals = daemon.signals.take();
+    // A second signal ends the process wherever it is. The first one has still
+    // to come when the daemon stops of its own accord.
+    let second = async {
+        if matches!(reason, Reason::End(_)) {
+            signals.next_stop().await;
+        }
+        signals.next_stop().await
+    };
     tokio::select! {
         biased;
-        signal = second.next_stop() => {
+        signal = second => {
             lines::second_signal(signal);
             Err(End::SecondSignal(signal))
         }
@@ -238,8 +246,10 @@ impl<'a> Daemon<'a> {
 
     /// Opens the gate: listen first, then say so.
     async fn open(&mut self) -> Result<(), End> {
-        self.listeners.listen().map_err(End::OperatingSystem)?;
+        let listener = self.listeners.listen().map_err(End::OperatingSystem)?;
+        // Nobody may be told `starting` over a connection that was accepted.
         self.gate.opened();
+        self.listeners.serve(listener);
         systemd::ready();
         lines::opened(
             self.listeners.addresses(),

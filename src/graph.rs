@@ -98,8 +98,21 @@ impl Graph {
         &self.needs[position]
     }
 
-    /// `wanted` and everything that it needs, directly or not, in start order.
-    pub fn with_needs(&self, wanted: &[usize]) -> Vec<usize> {
+    /// The part of the graph that `wanted` stands on: the positions of these
+    /// and of everything they need, in start order, and the graph over a list
+    /// of just these.
+    pub fn part(&self, wanted: &[usize]) -> (Vec<usize>, Self) {
+        let positions = self.with_needs(wanted);
+        let place = |position: &usize| positions.iter().position(|kept| kept == position);
+        let needs = |position: &usize| self.needs[*position].iter().filter_map(place).collect();
+        let part = Self {
+            start_order: (0..positions.len()).collect(),
+            needs: positions.iter().map(needs).collect(),
+        };
+        (positions, part)
+    }
+
+    fn with_needs(&self, wanted: &[usize]) -> Vec<usize> {
         let mut included = vec![false; self.needs.len()];
         let mut open = wanted.to_vec();
         while let Some(position) = open.pop() {

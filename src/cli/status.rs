@@ -178,7 +178,9 @@ fn page(answer: &Answer, coloured: bool) -> String {
         "NAME", "STATUS", "POLICY", "KIND", "LATENCY", "SINCE", "DETAIL",
     ]);
     for dependency in &answer.dependencies {
-        let latency = dependency.latency_ms.map(|latency| format!("{latency} ms"));
+        let up = matches!(dependency.status.as_str(), "ok" | "failing");
+        let latency = dependency.latency_ms.filter(|_| up);
+        let latency = latency.map(|latency| format!("{latency} ms"));
         dependencies.add_row([
             Cell::new(&dependency.name),
             painted(&dependency.status),

@@ -11,7 +11,6 @@ use super::{Plan, block_on, output, plan, small_runtime};
 use crate::config::{Dependency, Sources};
 use crate::dependency::Name;
 use crate::exit::Exit;
-use crate::graph::Graph;
 use crate::health::{DependencyHealth, Reader};
 use crate::supervisor::{Supervisor, real_probes};
 
@@ -73,25 +72,13 @@ async fn wait_for(plan: &Plan, wanted: Vec<usize>, timeout: Duration) -> Exit {
         .map(|&position| all[position].name.clone())
         .collect();
     // What they need is checked with them, and nothing else is.
-    let dependencies: Vec<Dependency> = plan
-        .graph
-        .with_needs(&wanted)
-        .into_iter()
-        .map(|position| Dependency {
-            checks: crate::config::Checks {
-                startup_deadline: None,
-                ..all[position].checks.clone()
-            },
-            ..all[position].clone()
-        })
-        .collect();
-    let graph = match Graph::build(&dependencies) {
-        Ok(graph) => graph,
-        Err(refusals) => {
-            output::problems(&refusals.iter().map(ToString::to_string).collect::<Vec<_>>());
-            return Exit::Configuration;
-        }
-    };
+    let (positions, graph) = plan.graph.part(&wanted);
+    let dependencies = positions.into_iter().map(|position| {
+        let mut dependency = all[position].clone();
+        dependency.checks.startup_deadline = None;
+        dependency
+    });
+    let dependencies: Vec<Dependency> = dependencies.collect();
     let (supervisor, _handle, mut health) =
         Supervisor::new(dependencies, &graph, real_probes(), |_| Bytes::new());
     let stop = CancellationToken::new();

@@ -60,12 +60,12 @@ impl Daemon<'_> {
         lines::drain_begin(delay, lifecycle.drain_timeout);
         tokio::time::sleep(delay).await;
         self.listeners.stop_accepting();
+        lines::listener_closed(&self.listeners.addresses().api);
         let limit = lifecycle.drain_timeout;
         let cut = match within(limit, self.listeners.ended()).await {
             Some(_) => 0,
             None => self.cut(limit).await,
         };
-        lines::listener_closed(&self.listeners.addresses().api);
         lines::drain_complete(began.elapsed(), cut);
     }
     /// Ends what did not end in time; answers with how many requests it was.

@@ -95,12 +95,19 @@ pub(super) fn shutdown_begin(why: &str, signal: Option<Signal>) {
 }
 
 pub(super) fn drain_begin(delay: Duration, limit: Duration) {
+    let goes_on = if delay.is_zero() {
+        String::new()
+    } else {
+        format!(
+            "; serving goes on for {}",
+            humantime::format_duration(delay)
+        )
+    };
     tracing::info!(
         event = "drain_begin",
         drain_delay_ms = millis(delay),
         drain_timeout_ms = millis(limit),
-        "readiness says draining; serving goes on for {} more",
-        humantime::format_duration(delay)
+        "readiness says draining{goes_on}"
     );
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -116,15 +117,19 @@ impl Listeners {
         &self.addresses
     }
 
-    /// Lets the API listener accept.
-    pub(super) fn listen(&mut self) -> Result<(), String> {
-        let Some(bound) = self.bound.take() else {
-            return Ok(());
-        };
-        let listener = bound.listen().map_err(|error| error.to_string())?;
-        self.serving
-            .spawn(http::serve(listener, self.front.clone(), self.stop.clone()));
-        Ok(())
+    /// Lets the kernel accept connections to the API; they wait for
+    /// [`Listeners::serve`].
+    pub(super) fn listen(&mut self) -> Result<Option<TcpListener>, String> {
+        let listen = |bound: BoundListener| bound.listen().map_err(|error| error.to_string());
+        self.bound.take().map(listen).transpose()
+    }
+
+    /// Serves the API.
+    pub(super) fn serve(&mut self, listener: Option<TcpListener>) {
+        if let Some(listener) = listener {
+            let serving = http::serve(listener, self.front.clone(), self.stop.clone());
+            self.serving.spawn(serving);
+        }
     }
 
     /// Takes over settings that need no restart.

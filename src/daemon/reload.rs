@@ -12,6 +12,10 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub(super) struct Reloads<'a> {
     sources: Sources,
+    /// What the process started with, for the keys that only a restart brings
+    /// into force.
+    started: Config,
+    /// What the last reload brought.
     loaded: Loaded,
     telemetry: &'a Telemetry,
     /// Someone asked since the last one began.
@@ -26,6 +30,7 @@ impl<'a> Reloads<'a> {
     pub(super) fn new(sources: Sources, loaded: Loaded, telemetry: &'a Telemetry) -> Self {
         Self {
             sources,
+            started: loaded.config.clone(),
             loaded,
             telemetry,
             asked: false,
@@ -78,7 +83,7 @@ impl<'a> Reloads<'a> {
         if let Err(error) = self.telemetry.set_level(&loaded.config.log.level) {
             tracing::warn!(event = "config_warning", "{error}");
         }
-        let restart = needs_restart(&self.loaded.config, &loaded.config);
+        let restart = needs_restart(&self.started, &loaded.config);
         let hidden = hidden_changes(&self.loaded, &loaded);
         reloaded(&applied, &restart, &hidden);
         for warning in &loaded.warnings {
@@ -90,13 +95,13 @@ impl<'a> Reloads<'a> {
     }
 }
 
-/// The keys that changed and that only a restart brings into force.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+/// The keys that wait for a restart to come into force.
+fn needs_restart(started: &Config, new: &Config) -> Vec<&'static str> {
     let keys = [
-        ("api.listen", old.api.listen != new.api.listen),
-        ("admin.listen", old.admin.listen != new.admin.listen),
-        ("log.format", old.log.format != new.log.format),
-        ("environment", old.environment != new.environment),
+        ("api.listen", started.api.listen != new.api.listen),
+        ("admin.listen", started.admin.listen != new.admin.listen),
+        ("log.format", started.log.format != new.log.format),
+        ("environment", started.environment != new.environment),
     ];
     keys.into_iter()
         .filter(|(_, changed)| *changed)

@@ -36,8 +36,15 @@ fn equals_keep_their_configured_order() {
     ];
     let graph = Graph::build(&dependencies).unwrap();
     assert_eq!(graph.start_order(), [1, 2, 3, 0]);
-    assert_eq!(graph.with_needs(&[0]), [1, 2, 0]);
-    assert_eq!(graph.with_needs(&[3]), [3]);
+
+    let (positions, part) = graph.part(&[0]);
+    assert_eq!(positions, [1, 2, 0]);
+    let kept: Vec<Dependency> = positions
+        .iter()
+        .map(|&position| dependencies[position].clone())
+        .collect();
+    assert_eq!(part, Graph::build(&kept).unwrap());
+    assert_eq!(graph.part(&[3]).0, [3]);
 }
 
 #[test]

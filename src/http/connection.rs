@@ -167,8 +167,10 @@ where
         let this = &mut *self;
         loop {
             // What hyper calls an error (a reset, garbage it has answered) is
-            // the peer's doing and ends the connection like any close.
-            if this.hyper.poll_without_shutdown(cx).is_ready() {
+            // the peer's doing and ends the connection like any close. It shuts
+            // the transport down itself, for only then does it wait until what
+            // it has buffered is written.
+            if Pin::new(&mut this.hyper).poll(cx).is_ready() {
                 return Poll::Ready(Ended::Closed);
             }
             this.observe();

@@ -27,7 +27,7 @@ pub(crate) mod wait;
 
 pub(crate) use auth_api::{Answer, AuthApi};
 pub(crate) use certificates::{Authority, ServerCertificate};
-pub(crate) use daemon::{Daemon, DaemonOptions};
+pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};

@@ -170,3 +170,27 @@ async fn responses_say_close_during_the_drain_delay_and_connects_still_work() {
     server.stop.accepting.cancel();
     server.ended().await;
 }
+
+#[tokio::test]
+async fn a_response_that_is_on_its_way_to_a_slow_reader_arrives_whole() {
+    // More than the kernel keeps between the two.
+    const SIZE: usize = 32 << 20;
+    let builder = Builder {
+        v1: Router::new().route("/large", get(|| async { "x".repeat(SIZE) })),
+        ..Builder::default()
+    };
+    let mut server = builder.start().await;
+    server.phase.advance(Phase::Draining);
+    let stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let mut client = super::support::Client::new(stream);
+    client
+        .send("GET /api/v1/large HTTP/1.1\r\nhost: t\r\n\r\n")
+        .await;
+    client.readable().await;
+    server.stop.accepting.cancel();
+    assert_eq!(client.answer().await.body.len(), SIZE);
+    client.closed().await;
+    assert_eq!(server.ended().await.cut, []);
+}

@@ -238,6 +238,14 @@ impl Client<UnixStream> {
     }
 }
 
+impl Client<TcpStream> {
+    /// Waits until something has arrived, and leaves it there.
+    pub(crate) async fn readable(&self) {
+        let readable = timeout(HANG, self.stream.readable()).await;
+        readable.expect("the server hangs").unwrap();
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self {

@@ -12,6 +12,16 @@ use super::client::{self, Response};
 use super::wait::{self, PATIENCE};
 use super::{Port, process};
 
+/// See [`DaemonOptions::brisk`].
+pub(crate) const BRISK: &str = r#"
+[checks]
+interval = "100ms"
+fast_interval = "20ms"
+max_backoff = "100ms"
+connect_timeout = "5s"
+timeout = "5s"
+"#;
+
 /// How a daemon is to be started. Nothing of the test's own environment
 /// reaches it.
 #[derive(Debug)]
@@ -21,6 +31,7 @@ pub(crate) struct DaemonOptions {
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
+    addresses_in_file: bool,
 }
 
 impl Default for DaemonOptions {
@@ -33,6 +44,7 @@ impl Default for DaemonOptions {
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
+            addresses_in_file: false,
         }
         .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "0s")
         .variable("DATABASE_REQUIRED", "false")
@@ -68,8 +80,27 @@ impl DaemonOptions {
             .variable("REDIS_ENABLED", "true")
     }
 
+    /// Names the addresses in the file, where a reload may change them.
+    pub(crate) fn addresses_in_file(mut self) -> Self {
+        self.addresses_in_file = true;
+        let (api, admin) = (self.api.number(), self.admin.number());
+        self.config(&format!(
+            "[api]\nlisten = \"127.0.0.1:{api}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\""
+        ))
+    }
+
+    /// Checks in quick succession, with deadlines that a busy machine keeps:
+    /// what a test waits for comes soon. It begins the configuration file.
+    pub(crate) fn brisk(self) -> Self {
+        self.config(BRISK)
+    }
+
     pub(crate) fn api_port(&self) -> u16 {
         self.api.number()
+    }
+
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.admin.number()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -91,15 +122,14 @@ impl DaemonOptions {
             .args(arguments)
             .arg("--config")
             .arg(self.config_file())
-            .env_clear()
-            .env(
-                "BUDGETD__API__LISTEN",
-                format!("127.0.0.1:{}", self.api.number()),
-            )
-            .env(
-                "BUDGETD__ADMIN__LISTEN",
-                format!("127.0.0.1:{}", self.admin.number()),
-            )
+            .env_clear();
+        if !self.addresses_in_file {
+            for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
+                let address = format!("127.0.0.1:{}", port.number());
+                command.env(format!("BUDGETD__{section}__LISTEN"), address);
+            }
+        }
+        command
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
@@ -183,6 +213,13 @@ impl Daemon {
             .unwrap_or_else(|error| panic!("{error}; it wrote:\n{}", self.everything()))
     }
 
+    /// `POST path` to the admin listener, which must answer.
+    pub(crate) async fn post(&self, path: &str) -> Response {
+        client::request(self.admin(), hyper::Method::POST, path, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{error}; it wrote:\n{}", self.everything()))
+    }
+
     /// The readiness document of the admin listener, with its code.
     pub(crate) async fn readiness(&self) -> (u16, Value) {
         let response = self.ask("/health/ready").await;
@@ -238,6 +275,41 @@ impl Daemon {
         lines
     }
 
+    /// The transitions of a dependency that were logged, in order.
+    pub(crate) fn transitions(&self, dependency: &str) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["dependency"] == dependency);
+        lines
+            .iter()
+            .filter_map(|line| line["transition"].as_str().map(ToOwned::to_owned))
+            .collect()
+    }
+
+    /// Where events stand in the log, for comparing.
+    pub(crate) fn place(&self, event: &str) -> usize {
+        let found = self.lines().iter().position(|line| line["event"] == event);
+        found.unwrap_or_else(|| panic!("no {event} in:\n{}", self.everything()))
+    }
+
+    /// What `/status` tells of a dependency.
+    pub(crate) async fn status_of(&self, dependency: &str) -> Value {
+        let status = self.ask("/status").await.json();
+        let all = status["dependencies"].as_array().expect("it is a list");
+        let found = all.iter().find(|entry| entry["name"] == dependency);
+        found.expect("it is known").clone()
+    }
+
+    /// Waits until a dependency was checked so many more times.
+    pub(crate) async fn until_checked(&self, dependency: &str, times: u64) {
+        let attempts = async || self.status_of(dependency).await["attempts"].as_u64();
+        let goal = attempts().await.map(|so_far| so_far + times);
+        let what = format!("{dependency} is checked {times} times");
+        wait::until(what, PATIENCE, async || {
+            (attempts().await >= goal).then_some(())
+        })
+        .await;
+    }
+
     /// Waits for the first line of an event.
     pub(crate) async fn event(&mut self, event: &str) -> Value {
         self.nth_event(event, 0).await
@@ -264,6 +336,11 @@ impl Daemon {
     fn exited(&mut self) -> Option<ExitStatus> {
         self.ended = self.ended.or(self.child.try_wait().ok().flatten());
         self.ended
+    }
+
+    /// The exit code, if it has ended.
+    pub(crate) fn exit_now(&mut self) -> Option<i32> {
+        Some(self.exited()?.code().unwrap_or(-1))
     }
 
     /// Waits for its end and answers with the exit code.
