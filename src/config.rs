@@ -220,7 +220,7 @@ pub struct Checks {
     pub interval: Duration,
     pub fast_interval: Duration,
     pub max_backoff: Duration,
-    /// The share of a delay that chance may add or take: 0 to 1.
+    /// The share of a delay that chance may take off: 0 to 1.
     pub jitter: f64,
     pub connect_timeout: Duration,
     pub timeout: Duration,

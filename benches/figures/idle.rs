@@ -1,0 +1,79 @@
+//! What the daemon takes while nothing happens.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::clients::{in_front_of, overall};
+use crate::report::Report;
+use crate::support::{AuthApi, Postgres, Redis};
+
+/// Checks of all dependencies fall into it several times.
+const WATCHED: Duration = Duration::from_secs(20);
+const MEMORY_BOUND_MB: f64 = 15.0;
+const CPU_BOUND_PERCENT: f64 = 0.5;
+const BINARY_BOUND_MB: f64 = 12.0;
+
+/// Memory, processor time and size, with the three built-in dependencies.
+pub(crate) async fn at_rest(report: &mut Report) {
+    let database = Postgres::start().await;
+    let redis = Redis::start().await;
+    let auth = AuthApi::start().await;
+    let daemon = in_front_of(&database, &redis)
+        .variable("SUPABASE_URL", &auth.url())
+        .serve()
+        .await;
+    overall(&daemon, "ok").await;
+    let pid = daemon.pid();
+    let (before, began) = (processor_seconds(pid), Instant::now());
+    sleep(WATCHED).await;
+    let used = processor_seconds(pid) - before;
+    let share = 100.0 * used / began.elapsed().as_secs_f64();
+    report.value(
+        "idle with three dependencies: resident memory",
+        resident_bytes(pid) / 1e6,
+        MEMORY_BOUND_MB,
+        "MB",
+    );
+    report.value(
+        "idle with three dependencies: share of a core",
+        share,
+        CPU_BOUND_PERCENT,
+        "%",
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_budgetd"));
+    let size = std::fs::metadata(program).expect("cargo built it").len();
+    #[expect(clippy::cast_precision_loss, reason = "programs are not that large")]
+    let size = size as f64 / 1e6;
+    report.value("size of the program, stripped", size, BINARY_BOUND_MB, "MB");
+}
+
+/// `VmRSS` of proc(5).
+fn resident_bytes(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    let kibibytes: f64 = line
+        .and_then(|number| number.trim().parse().ok())
+        .expect("the kernel tells it");
+    kibibytes * 1024.0
+}
+
+/// `utime` and `stime` of proc(5), of all threads that live or lived.
+fn processor_seconds(pid: u32) -> f64 {
+    /// Linux counts so for every program, whatever its own clock.
+    const TICKS_PER_SECOND: f64 = 100.0;
+
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // The name before the bracket may hold blanks.
+    let (_, fields) = stat.rsplit_once(')').expect("the kernel writes it so");
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<f64>().expect("a number"))
+        .sum();
+    ticks / TICKS_PER_SECOND
+}
