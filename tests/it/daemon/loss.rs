@@ -62,10 +62,9 @@ async fn a_killed_database_makes_the_api_unavailable_until_it_is_back() {
     postgres.restart_same_port().await;
     assert_eq!(daemon.until_overall("ok").await, 200);
     assert_eq!(daemon.get("/api/v1/budgets").await.unwrap().code, 404);
-    assert_eq!(
-        daemon.transitions("database"),
-        ["ready", "failing", "down", "recovered"]
-    );
+    daemon
+        .assert_transitions("database", &["ready", "failing", "down", "recovered"])
+        .await;
     let down = daemon.nth_event("database_health_check_failed", 1).await;
     assert_eq!(
         (&down["level"], &down["policy"]),
@@ -160,7 +159,7 @@ async fn a_session_that_the_peer_closes_is_no_failure() {
         .await;
     }
     assert_eq!(proxy.accepted(), 4);
-    assert_eq!(daemon.transitions("cache"), ["ready"]);
+    daemon.assert_transitions("cache", &["ready"]).await;
     assert_eq!(daemon.until_overall("ok").await, 200);
 }
 
@@ -216,7 +215,7 @@ async fn a_full_database_is_a_note_while_the_open_session_answers() {
         check["note"].is_null().then_some(())
     })
     .await;
-    assert_eq!(daemon.transitions("database"), ["ready"]);
+    daemon.assert_transitions("database", &["ready"]).await;
     assert_eq!(daemon.until_overall("ok").await, 200);
 }
 
@@ -426,8 +425,8 @@ async fn a_paused_daemon_blames_nobody() {
     assert!(gap["gap_ms"].as_f64().unwrap() > 3_000.0);
     daemon.until_checked("database", 5).await;
     daemon.until_checked("cache", 5).await;
-    assert_eq!(daemon.transitions("database"), ["ready"]);
-    assert_eq!(daemon.transitions("cache"), ["ready"]);
+    daemon.assert_transitions("database", &["ready"]).await;
+    daemon.assert_transitions("cache", &["ready"]).await;
     assert!(daemon.lines_of("probe_restarted").is_empty());
     assert_eq!(daemon.until_overall("ok").await, 200);
 }

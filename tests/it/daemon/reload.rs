@@ -69,7 +69,7 @@ async fn other_settings_keep_status_and_session() {
     let after = daemon.until_status("store", "ok").await;
     assert_eq!(after["since"], before["since"]);
     assert_eq!(proxy.accepted(), 1);
-    assert_eq!(daemon.transitions("store"), ["ready"]);
+    daemon.assert_transitions("store", &["ready"]).await;
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn what_is_invalid_changes_nothing_and_is_told_in_full() {
     daemon
         .nth_event("config_reload_failed", attempts.len())
         .await;
-    assert_eq!(daemon.transitions("store"), ["ready"]);
+    daemon.assert_transitions("store", &["ready"]).await;
     assert_eq!(daemon.until_overall("ok").await, 200);
     daemon.reload(&store);
     daemon.event("config_reloaded").await;
@@ -238,7 +238,7 @@ async fn what_the_environment_hides_is_told() {
     assert!(hidden.contains("dependencies.cache.url"), "{hidden}");
     assert!(hidden.contains("REDIS_URL"), "{hidden}");
     daemon.until_checked("cache", 3).await;
-    assert_eq!(daemon.transitions("cache"), ["ready"]);
+    daemon.assert_transitions("cache", &["ready"]).await;
 }
 
 #[tokio::test]
