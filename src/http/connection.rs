@@ -91,6 +91,8 @@ where
     let hyper = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        // Who has closed his half (`nc -N`) still waits for his answer.
+        .half_close(true)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(io, service);

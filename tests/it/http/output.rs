@@ -4,8 +4,8 @@ use std::io::pipe;
 
 use rustix::process::Signal;
 
-use super::sample;
-use crate::support::{DaemonOptions, wait};
+use super::{codes, sample};
+use crate::support::{DaemonOptions, client, wait};
 
 #[tokio::test]
 async fn a_stalled_stdout_stalls_nothing_and_lines_are_counted() {
@@ -15,12 +15,16 @@ async fn a_stalled_stdout_stalls_nothing_and_lines_are_counted() {
         .variable("BUDGETD__LOG__LEVEL", "trace")
         .start_with_stdout(writer);
     daemon.open().await;
-    let dropped = wait::until("lines are dropped", wait::PATIENCE * 2, async || {
-        for _ in 0..20 {
-            let ready = daemon.get("/health/ready").await.ok()?;
-            assert_eq!(ready.code, 200);
-            daemon.get("/").await.ok()?;
-        }
+    let many = "GET / HTTP/1.1\r\nhost: t\r\n\r\n".repeat(500);
+    let many = format!("{many}GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n");
+    wait::until("it serves", wait::PATIENCE, async || {
+        daemon.get("/").await.ok()
+    })
+    .await;
+    let dropped = wait::until("lines are dropped", wait::PATIENCE * 3, async || {
+        let answers = client::raw(daemon.api(), &many).await;
+        assert_eq!(codes(&answers), ["200"; 501]);
+        assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
         let metrics = daemon.ask("/metrics").await.body;
         let dropped = sample(&metrics, "budgetd_log_lines_dropped_total");
         (dropped > 0.0).then_some(dropped)
