@@ -142,7 +142,8 @@ impl Supervisor {
     /// Watches until `stop` is cancelled, then closes every session in reverse
     /// start order; or ends with the reason why it cannot go on.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Fatal> {
-        self.last_turn = Instant::now();
+        // Start deadlines run since the core was made.
+        self.notice_gap()?;
         self.decide(Input::Wake)?;
         loop {
             let turn = self.next_turn(&stop).await;

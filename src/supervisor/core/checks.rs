@@ -142,7 +142,9 @@ impl Core {
                 continue;
             }
             let Work::Idle { next: Some(next) } = node.work else {
-                // A check runs already, or none may run.
+                // A check runs already, or none may run. It may have begun
+                // over the old session before what is asked about happened.
+                node.fresh_wanted = true;
                 continue;
             };
             let soonest = match urgency {

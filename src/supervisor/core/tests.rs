@@ -144,3 +144,26 @@ async fn nothing_is_checked_twice_at_once() {
     };
     assert_eq!(checks_ordered(&core.handle(lost, at(began))), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_during_a_check_gets_a_fresh_session_with_the_next() {
+    for urgency in [Urgency::Hint, Urgency::Operator] {
+        let (mut core, began) = core();
+        core.handle(Input::Wake, at(began));
+        let look = Input::Look {
+            name: None,
+            urgency,
+        };
+        core.handle(look, at(began));
+        core.handle(report(0, Ok(()), false), at(began));
+        for expected in [true, false] {
+            let due = core.wakes_at().unwrap();
+            let outputs = core.handle(Input::Wake, at(due));
+            let [Output::Check { order, .. }] = outputs.as_slice() else {
+                panic!("{outputs:?}");
+            };
+            assert_eq!(order.fresh, expected);
+            core.handle(report(0, Ok(()), false), at(due));
+        }
+    }
+}

@@ -301,18 +301,6 @@ impl Daemon {
     }
 
     /// The transitions of a dependency that were logged, in order.
-    /// Waits until as many transitions as `expected` are logged, and compares:
-    /// the log is written behind what readiness says.
-    pub(crate) async fn assert_transitions(&self, dependency: &str, expected: &[&str]) {
-        let what = format!("{} transitions of {dependency}", expected.len());
-        let told = wait::until(what, PATIENCE, async || {
-            let told = self.transitions(dependency);
-            (told.len() >= expected.len()).then_some(told)
-        })
-        .await;
-        assert_eq!(told, expected);
-    }
-
     pub(crate) fn transitions(&self, dependency: &str) -> Vec<String> {
         let mut lines = self.lines();
         lines.retain(|line| line["dependency"] == dependency);
@@ -320,6 +308,17 @@ impl Daemon {
             .iter()
             .filter_map(|line| line["transition"].as_str().map(ToOwned::to_owned))
             .collect()
+    }
+
+    /// Waits for the transitions of a dependency in the log, which is written a
+    /// moment after readiness tells them, and finds no others.
+    pub(crate) async fn assert_transitions(&self, dependency: &str, expected: &[&str]) {
+        let what = format!("{} transitions of {dependency}", expected.len());
+        let told = wait::until(what, PATIENCE, async || {
+            let told = self.transitions(dependency);
+            (told.len() >= expected.len()).then_some(told)
+        });
+        assert_eq!(told.await, expected);
     }
 
     /// Where events stand in the log, for comparing.
