@@ -380,6 +380,15 @@ async fn a_start_deadline_ends_everything_with_the_last_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_before_the_first_turn_spends_no_deadline() {
+    let only = vec![dependency("a", 1, Policy::Required, &[])];
+    let mut rig = start(only, |_| {});
+    // The task of the supervisor has not run yet.
+    tokio::time::advance(Duration::from_mins(10)).await;
+    rig.until("a", Status::Ok).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_deadline_pauses_while_blocked_and_ends_with_the_gate() {
     let chain = vec![
         dependency("a", 1, Policy::Required, &[]),
