@@ -172,7 +172,6 @@ impl<'a> Daemon<'a> {
             supervisor: &handle,
             telemetry,
             began,
-            helpers: &mut helpers,
         })
         .await
         .map_err(End::OperatingSystem)?;

@@ -16,6 +16,8 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 mod json;
 
+pub mod prometheus;
+
 /// The `service` field of every line.
 const SERVICE: &str = "budgetd";
 /// Lines that may wait for a slow reader: a few megabytes at most.

@@ -37,7 +37,7 @@ pub(crate) async fn at_rest(report: &mut Report) {
         "MB",
     );
     report.value(
-        "idle with three dependencies: share of a core",
+        "idle with three dependencies: share of a core, in steps of 0.05 %",
         share,
         CPU_BOUND_PERCENT,
         "%",

@@ -1,7 +1,7 @@
 //! Measures the promised figures on private servers and prints them as a
 //! Markdown table.
 //!
-//! `cargo bench` builds the daemon as it is released and takes about four
+//! `cargo bench` builds the daemon as it is released; measuring takes about two
 //! minutes. A slow figure is shown as one that does not hold; only what cannot
 //! be measured is an error.
 

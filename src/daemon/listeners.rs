@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::liveness::Liveness;
-use super::meters::{Meters, UPKEEP};
+use super::meters::Meters;
 use crate::cache::Statistics;
 use crate::config::Config;
 use crate::dependency::CACHE;
@@ -29,7 +29,6 @@ pub(super) struct Parts<'a> {
     pub(super) supervisor: &'a Handle,
     pub(super) telemetry: &'a Telemetry,
     pub(super) began: Instant,
-    pub(super) helpers: &'a mut JoinSet<()>,
 }
 
 /// Where the daemon is reached, for people.
@@ -71,13 +70,6 @@ impl Listeners {
             parts.telemetry.dropped_lines(),
         )
         .map_err(|error| format!("cannot install the metrics recorder: {error}"))?;
-        let upkept = meters.clone();
-        parts.helpers.spawn(async move {
-            loop {
-                tokio::time::sleep(UPKEEP).await;
-                upkept.upkeep();
-            }
-        });
 
         let settings = Arc::new(ArcSwap::from_pointee(config.api.clone()));
         let context = context(&parts, settings.clone());

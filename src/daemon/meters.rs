@@ -2,31 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics::{SetRecorderError, Unit, describe_counter, describe_gauge, gauge};
 use metrics_process::Collector;
 
 use crate::dependency::Name;
 use crate::health::{Reader, Status};
 use crate::shutdown::{Phase, PhaseReader};
 use crate::telemetry::DroppedLines;
+use crate::telemetry::prometheus::Recorder;
 use crate::{http, supervisor};
 
-/// From a fraction of a millisecond to the longest deadlines.
-const SECONDS: &[f64] = &[
-    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
-/// How often histograms fold in what was recorded, so that they stay small
-/// when nobody asks.
-pub(super) const UPKEEP: Duration = Duration::from_secs(5);
-
-/// Renders all metrics in the Prometheus text format.
-/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+/// Renders all metrics.
 #[derive(Debug, Clone)]
 pub(super) struct Meters {
-    recorder: PrometheusHandle,
+    recorder: Recorder,
     process: Collector,
     health: Reader,
     phase: PhaseReader,
@@ -42,10 +32,8 @@ impl Meters {
         health: Reader,
         phase: PhaseReader,
         dropped: DroppedLines,
-    ) -> Result<Self, BuildError> {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(SECONDS)?
-            .install_recorder()?;
+    ) -> Result<Self, SetRecorderError<Recorder>> {
+        let recorder = Recorder::install()?;
         let process = Collector::default();
         process.describe();
         supervisor::describe_metrics();
@@ -59,10 +47,6 @@ impl Meters {
             dropped,
             rendered: Arc::default(),
         })
-    }
-
-    pub(super) fn upkeep(&self) {
-        self.recorder.run_upkeep();
     }
 
     pub(super) fn render(&self) -> String {

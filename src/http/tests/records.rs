@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::support::Builder;
+use crate::telemetry::prometheus::Recorder;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -40,8 +40,7 @@ impl Lines {
 
 #[tokio::test]
 async fn requests_are_counted_by_pattern_and_known_methods() {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
+    let recorder = Recorder::default();
     let _installed = metrics::set_default_local_recorder(&recorder);
     crate::http::metrics::describe();
     let server = Builder {
@@ -62,7 +61,7 @@ async fn requests_are_counted_by_pattern_and_known_methods() {
     client.send("BREW / HTTP/1.1\r\nhost: t\r\n\r\n").await;
     client.answer().await;
 
-    let text = handle.render();
+    let text = recorder.render();
     for line in [
         r#"budgetd_http_requests_total{listener="api",route="/health/ready",method="GET",code="200"} 1"#,
         r#"budgetd_http_requests_total{listener="api",route="/api/v1/budgets/{id}",method="GET",code="200"} 2"#,
