@@ -13,6 +13,11 @@ use crate::config::Dependency;
 use crate::dependency::{Name, Policy};
 use crate::graph::Graph;
 
+/// How long a reload waits for a dependency whose start deadline is `never`. A
+/// start may wait for ever; reloads are one at a time, and the next, which may
+/// bring the correction, must get its turn.
+const WHERE_STARTS_WAIT_FOR_EVER: Duration = Duration::from_secs(30);
+
 /// How a reload ended.
 pub(crate) type Outcome = Result<Applied, Refused>;
 
@@ -43,7 +48,7 @@ pub(crate) struct Staged {
 /// Something the swap waits for.
 struct Awaited {
     node: NodeId,
-    deadline: Option<Duration>,
+    deadline: Duration,
 }
 
 impl Core {
@@ -114,7 +119,10 @@ impl Core {
         }
         let entry = |position: usize| Awaited {
             node: staged.nodes[position],
-            deadline: staged.dependencies[position].checks.startup_deadline,
+            deadline: staged.dependencies[position]
+                .checks
+                .startup_deadline
+                .unwrap_or(WHERE_STARTS_WAIT_FOR_EVER),
         };
         awaited.into_iter().map(entry).collect()
     }
@@ -123,7 +131,7 @@ impl Core {
         let staged = self.staged.as_ref()?;
         let awaited = self.awaited(staged).into_iter();
         awaited
-            .filter_map(|awaited| staged.since.checked_add(awaited.deadline?))
+            .filter_map(|awaited| staged.since.checked_add(awaited.deadline))
             .min()
     }
 
@@ -139,9 +147,7 @@ impl Core {
             return;
         }
         let expired = |awaited: &&Awaited| {
-            let end = awaited
-                .deadline
-                .and_then(|deadline| staged.since.checked_add(deadline));
+            let end = staged.since.checked_add(awaited.deadline);
             end.is_some_and(|end| end <= now.instant)
         };
         let mut problems: Vec<String> = awaited
@@ -180,14 +186,14 @@ impl Core {
 
     fn complaint(&self, awaited: &Awaited) -> String {
         let node = &self.nodes[&awaited.node];
-        let deadline = humantime::format_duration(awaited.deadline.unwrap_or_default());
+        let deadline = humantime::format_duration(awaited.deadline);
         let (name, url) = (node.name(), &node.view.url);
         let error = match (node.machine.blocked_by(), node.machine.failure()) {
             (Some(need), _) => format!("it needs {need}, which is not up"),
             (None, Some(failure)) => failure.message.clone(),
             (None, None) => "it did not answer".to_owned(),
         };
-        format!("{name} ({url}) was not up within its startup_deadline of {deadline}: {error}")
+        format!("{name} ({url}) was not up within {deadline}: {error}")
     }
 
     fn swap(&mut self, staged: Staged, now: Now) -> Applied {

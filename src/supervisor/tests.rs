@@ -584,7 +584,7 @@ async fn a_reload_that_does_not_come_up_leaves_everything() {
     assert_eq!(began.elapsed(), Duration::from_secs(30));
     assert_eq!(
         refused.0,
-        ["a (tcp://scripted:9) was not up within its startup_deadline of 30s: auth"]
+        ["a (tcp://scripted:9) was not up within 30s: auth"]
     );
     assert_eq!(rig.status("a"), Status::Ok);
 
@@ -603,6 +603,20 @@ async fn a_reload_that_does_not_come_up_leaves_everything() {
         after.snapshot.dependency("b").unwrap().policy,
         Policy::Required
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_ends_even_where_a_start_would_wait_for_ever() {
+    let old = vec![dependency("a", 1, Policy::Required, &[])];
+    let mut rig = start(old.clone(), |_| {});
+    rig.until("a", Status::Ok).await;
+    let mut unreachable = dependency("a", 9, Policy::Required, &[]);
+    unreachable.checks.startup_deadline = None;
+    rig.servers.at(9).set(Mode::Hangs);
+    let reload = timeout(Duration::from_mins(10), rig.reload(vec![unreachable])).await;
+    assert!(reload.expect("it ends").is_err());
+    rig.reload(old).await.unwrap();
+    assert_eq!(rig.status("a"), Status::Ok);
 }
 
 #[tokio::test(start_paused = true)]
