@@ -1,6 +1,7 @@
 //! The composition root: the only module that knows everybody, and the one
 //! place that orders start and stop.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::graph::Graph;
 use crate::health::Reader;
 use crate::shutdown::{self, Phase};
 use crate::signals::{Signal, Signals};
-use crate::supervisor::{self, Fatal, Supervisor};
+use crate::supervisor::{self, Fatal, ProbeFactory, Supervisor};
 use crate::systemd;
 use crate::telemetry::Telemetry;
 
@@ -40,12 +41,22 @@ use listeners::Listeners;
 use reload::Reloads;
 
 /// What the daemon starts from.
-#[derive(Debug)]
 pub struct Start<'a> {
     pub loaded: Loaded,
     pub graph: Graph,
     pub sources: Sources,
+    /// Installed before anything else, so that none ends the process by itself.
+    pub signals: Signals,
+    pub probes: ProbeFactory,
     pub telemetry: &'a Telemetry,
+}
+
+impl fmt::Debug for Start<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("loaded", &self.loaded)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the daemon ended otherwise than by a clean stop.
@@ -97,8 +108,6 @@ struct Daemon<'a> {
     stop_supervisor: CancellationToken,
     supervising: JoinSet<Result<(), Fatal>>,
     reloads: Reloads<'a>,
-    /// Tasks that only serve others and end with the process.
-    helpers: JoinSet<()>,
 }
 
 /// What the daemon waits for while it lives.
@@ -143,26 +152,24 @@ pub async fn run(start: Start<'_>) -> Result<(), End> {
 }
 
 impl<'a> Daemon<'a> {
-    /// Handlers, listeners, supervisor: in the order that makes every failure
-    /// visible before anything is promised.
+    /// Listeners, then the supervisor: what fails shows before anything is
+    /// promised.
     async fn start(start: Start<'a>) -> Result<Self, End> {
         let Start {
             loaded,
             graph,
             sources,
+            signals,
+            probes,
             telemetry,
         } = start;
         let began = Instant::now();
-        let mut helpers = JoinSet::new();
-        let signals = Signals::install(&mut helpers).map_err(|error| {
-            End::OperatingSystem(format!("cannot install signal handlers: {error}"))
-        })?;
         let config = Arc::new(ArcSwap::from_pointee(loaded.config.clone()));
         let (phase_writer, phase) = shutdown::phase();
         let (supervisor, handle, health) = Supervisor::new(
             loaded.config.dependencies.clone(),
             &graph,
-            supervisor::real_probes(),
+            probes,
             crate::http::health::render,
         );
         let listeners = Listeners::open(listeners::Parts {
@@ -192,7 +199,6 @@ impl<'a> Daemon<'a> {
             supervisor: handle,
             stop_supervisor,
             supervising,
-            helpers,
         })
     }
 

@@ -46,7 +46,11 @@ impl Signal {
 
 /// The signals that arrive, in order.
 #[derive(Debug)]
-pub struct Signals(mpsc::UnboundedReceiver<Signal>);
+pub struct Signals {
+    arriving: mpsc::UnboundedReceiver<Signal>,
+    /// The task that passes them on; it ends with this.
+    _passing_on: JoinSet<()>,
+}
 
 impl Signals {
     /// Installs the handlers. From here on no signal ends the process by
@@ -54,11 +58,12 @@ impl Signals {
     ///
     /// Equal signals merge while their reader is busy, so the task that reads
     /// them does nothing but pass them on.
-    pub fn install(tasks: &mut JoinSet<()>) -> io::Result<Self> {
-        let mut arriving = signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
-        let (sender, receiver) = mpsc::unbounded_channel();
-        tasks.spawn(async move {
-            while let Some(number) = arriving.next().await {
+    pub fn install() -> io::Result<Self> {
+        let mut raised = signal_hook_tokio::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+        let (sender, arriving) = mpsc::unbounded_channel();
+        let mut passing_on = JoinSet::new();
+        passing_on.spawn(async move {
+            while let Some(number) = raised.next().await {
                 let signal = match number {
                     SIGTERM => Signal::Terminate,
                     SIGINT => Signal::Interrupt,
@@ -70,18 +75,25 @@ impl Signals {
                 }
             }
         });
-        Ok(Self(receiver))
+        Ok(Self {
+            arriving,
+            _passing_on: passing_on,
+        })
     }
 
     /// Hands the arriving signals over; none arrive here any more.
     pub fn take(&mut self) -> Self {
         let (_, nothing) = mpsc::unbounded_channel();
-        Self(std::mem::replace(&mut self.0, nothing))
+        let nobody = Self {
+            arriving: nothing,
+            _passing_on: JoinSet::new(),
+        };
+        std::mem::replace(self, nobody)
     }
 
     /// The next signal; never resolves once the handlers are gone.
     pub async fn next(&mut self) -> Signal {
-        match self.0.recv().await {
+        match self.arriving.recv().await {
             Some(signal) => signal,
             None => std::future::pending().await,
         }

@@ -8,9 +8,27 @@ use super::{block_on, output};
 use crate::config::{LogFormat, Sources};
 use crate::daemon::{self, Start};
 use crate::exit::Exit;
+use crate::signals::Signals;
+use crate::supervisor::real_probes;
 use crate::telemetry::{Format, Telemetry};
 
 pub(super) fn run(sources: Sources) -> Exit {
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("worker")
+        .build();
+    block_on(runtime, supervise(sources)).unwrap_or_else(|exit| exit)
+}
+
+async fn supervise(sources: Sources) -> Exit {
+    // First of all: a signal that comes while files are read is honoured, too.
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => {
+            output::error(&format!("cannot install signal handlers: {error}"));
+            return Exit::OperatingSystem;
+        }
+    };
     let (loaded, graph) = match daemon::plan(&sources) {
         Ok(plan) => plan,
         Err(problems) => {
@@ -32,26 +50,23 @@ pub(super) fn run(sources: Sources) -> Exit {
             return Exit::Configuration;
         }
     };
-    let start = Start {
+    let ended = daemon::run(Start {
         loaded,
         graph,
         sources,
+        signals,
+        probes: real_probes(),
         telemetry: &telemetry,
-    };
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("worker")
-        .build();
-    let ended = block_on(runtime, daemon::run(start));
+    })
+    .await;
     // The log is written out before the process ends.
     drop(telemetry);
     match ended {
-        Ok(Ok(())) => Exit::Success,
-        Ok(Err(end)) => {
+        Ok(()) => Exit::Success,
+        Err(end) => {
             output::error(&end.to_string());
             end.exit()
         }
-        Err(exit) => exit,
     }
 }
 

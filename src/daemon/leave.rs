@@ -43,7 +43,6 @@ impl Daemon<'_> {
         }
         self.gate.stopped();
         self.listeners.close_admin().await;
-        self.helpers.shutdown().await;
         lines::shutdown_complete(began.elapsed());
     }
 

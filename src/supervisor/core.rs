@@ -265,6 +265,8 @@ impl Core {
                 .extend(counted.map(|(name, kind)| Output::Count(name, kind)));
             self.outputs
                 .extend(tale.map(|tale| Output::Tell(line(view, tale))));
+        } else {
+            node.untold = transition.or(node.untold);
         }
         self.touch(id, now);
         if let_pass != lets_pass {
@@ -360,7 +362,8 @@ impl Core {
         self.touch(id, now);
     }
 
-    /// Takes over new settings without touching status or session.
+    /// Takes over new settings without touching status or session, and brings
+    /// a candidate among the live ones.
     pub(super) fn reconfigure(&mut self, id: NodeId, config: Dependency, now: Now) {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
@@ -368,6 +371,13 @@ impl Core {
         node.config = config;
         node.live = true;
         node.refresh_view();
+        if let Some(transition) = node.untold.take() {
+            let view = node.view.clone();
+            self.outputs
+                .push(Output::Count(view.name.clone(), transition.kind));
+            self.outputs
+                .push(Output::Tell(Line::Transition(view, transition)));
+        }
         if let Work::Idle { next: Some(next) } = node.work {
             let checks = &node.config.checks;
             let latest = now.instant + jittered(checks.interval, checks.jitter, &mut self.rng);

@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::restarts::Restarts;
 use crate::config::Dependency;
 use crate::dependency::{Name, Policy};
-use crate::health::machine::{Machine, Thresholds};
+use crate::health::machine::{Machine, Thresholds, Transition};
 use crate::health::{DependencyHealth, Status};
 
 /// Identifies a node for as long as the process runs. A reload may put two
@@ -49,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) narrator: Narrator,
     /// Whether readiness counts it; a candidate of a reload is not live yet.
     pub(crate) live: bool,
+    /// The last transition of a candidate: told once it is live.
+    pub(crate) untold: Option<Transition>,
     /// The next check is to be made over a new session, too.
     pub(crate) fresh_wanted: bool,
     /// When a check last ended.
@@ -82,6 +84,7 @@ impl Node {
             restarts: Restarts::default(),
             narrator: Narrator::default(),
             live,
+            untold: None,
             fresh_wanted: false,
             checked_at: None,
             inconclusive: 0,

@@ -8,6 +8,8 @@ mod gate;
 
 mod refusal;
 
+mod broken;
+
 mod loss;
 
 mod quiet;

@@ -112,7 +112,9 @@ async fn another_address_is_swapped_in_once_it_is_up() {
     drop(old);
     daemon.until_checked("store", 5).await;
     assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
-    assert!(!daemon.transitions("store").contains(&"failing".to_owned()));
+    daemon
+        .assert_transitions("store", &["ready", "ready"])
+        .await;
 }
 
 #[tokio::test]
@@ -298,6 +300,7 @@ async fn dependencies_come_and_go() {
     assert!(document["checks"]["gone"].is_null());
     assert_eq!(document["checks"]["off"]["status"], "disabled");
     assert_eq!(document["checks"]["new"]["status"], "ok");
+    daemon.assert_transitions("new", &["ready"]).await;
     // What is gone or off is asked no more, and its series say so.
     wait::until("their sessions are closed", PATIENCE, async || {
         let clients = servers[1]

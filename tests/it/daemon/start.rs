@@ -1,8 +1,54 @@
 //! From the start of the process to the first answer of the API.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
 
-use crate::support::{AuthApi, DaemonOptions, Postgres, Redis};
+use rustix::fs::OFlags;
+use rustix::process::Signal;
+
+use crate::support::{AuthApi, DaemonOptions, PATIENCE, Postgres, Redis, wait};
+
+/// Waits until someone reads the pipe, and opens it for writing.
+async fn reader_of(pipe: &Path) -> File {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    wait::until("the pipe is read", PATIENCE, async || {
+        // Nobody reads: ENXIO, fifo(7).
+        let opened = File::options().write(true).custom_flags(flags).open(pipe);
+        opened.ok()
+    })
+    .await
+}
+
+/// A configuration file that is a pipe: the daemon reads for as long as the
+/// test wants.
+#[tokio::test]
+async fn a_signal_while_the_configuration_is_read_is_honoured() {
+    let options = DaemonOptions::default();
+    let pipe = options.config_file();
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut daemon = options.start_as_it_is();
+    let mut configuration = reader_of(&pipe).await;
+    daemon.signal(Signal::HUP);
+    daemon.signal(Signal::USR1);
+    configuration
+        .write_all(b"[log]\nlevel = \"info\"\n")
+        .unwrap();
+    drop(configuration);
+
+    daemon.event("application_startup_complete").await;
+    drop(reader_of(&pipe).await);
+    daemon.event("config_reloaded").await;
+    daemon.event("status_dump").await;
+}
 
 #[tokio::test]
 async fn it_serves_once_everything_it_needs_is_up() {

@@ -162,9 +162,21 @@ impl DaemonOptions {
 
     /// Starts the daemon with a stdout of the test's own.
     pub(crate) fn start_with_stdout(self, stdout: impl Into<Stdio>) -> Daemon {
+        let command = self.command(&["run"]);
+        self.spawn(command, stdout)
+    }
+
+    /// Starts the daemon with whatever stands in place of its configuration
+    /// file by now.
+    pub(crate) fn start_as_it_is(self) -> Daemon {
+        let command = self.command_as_it_is(&["run"]);
+        let stdout = self.file("stdout");
+        self.spawn(command, stdout)
+    }
+
+    fn spawn(self, mut command: Command, stdout: impl Into<Stdio>) -> Daemon {
         let stderr = self.file("stderr");
-        let child = self
-            .command(&["run"])
+        let child = command
             .stdout(stdout)
             .stderr(stderr)
             .spawn()
