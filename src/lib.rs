@@ -21,6 +21,8 @@ pub mod supervisor;
 
 pub mod gate;
 
+pub mod store;
+
 pub mod cache;
 
 pub mod http;

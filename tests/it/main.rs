@@ -6,6 +6,8 @@ mod support;
 
 mod probes;
 
+mod store;
+
 mod daemon;
 
 mod cli;
