@@ -15,8 +15,11 @@ mod classify;
 
 mod open;
 
+mod cancel;
+
+pub use cancel::cancel;
 pub use classify::failure;
-pub use open::{cancel, open};
+pub use open::open;
 
 /// One unnamed statement that only uses built-in types: it leaves nothing
 /// behind on a connection that a pooler lends to someone else next.

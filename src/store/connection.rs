@@ -102,8 +102,8 @@ impl Connection {
     }
 
     /// Asks the server to drop what it does for this connection, and closes
-    /// it: an abandoned query runs on, and nobody may wait behind it.
-    pub(super) fn give_up(self) {
+    /// it. Without that an abandoned statement runs on until its timeout.
+    pub(super) fn cancel(self) {
         if self.client.is_closed() {
             return;
         }

@@ -247,8 +247,12 @@ impl Drop for Transaction {
         let Some(lease) = self.lease.take() else {
             return;
         };
-        if self.begun.load(Ordering::Acquire) {
-            Object::take(lease).give_up();
+        if !self.begun.load(Ordering::Acquire) {
+            return;
+        }
+        let connection = Object::take(lease);
+        if self.open.load(Ordering::Acquire) > 0 {
+            connection.cancel();
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Opening a connection, and asking a server to drop what it does for one:
-//! for checks, for requests and for migrations alike.
+//! Opening a connection: for checks, for requests and for migrations alike.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{CancelToken, Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::classify::{at_login, failure};
@@ -42,34 +41,12 @@ pub async fn open(
             config
                 .ssl_mode(tokio_postgres::config::SslMode::Require)
                 .ssl_negotiation(SslNegotiation::Direct);
-            let tls = connector(target, host).await?;
+            let verified = net::tls::client_config(&verify(target)).await?;
+            let mut maker = MakeRustlsConnect::new(verified);
+            let Ok(tls) = MakeTlsConnect::<Stream>::make_tls_connect(&mut maker, host);
             finish(config.connect_raw(stream, tls).await)
         }
     }
-}
-
-/// Asks the server at `target` to drop what it does for the connection that
-/// `token` is of. It may be too late for that, and no answer ever comes:
-/// whoever asks must not use that connection any more.
-/// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS>
-pub async fn cancel(target: &PostgresTarget, token: &CancelToken) -> Result<(), Failure> {
-    let asked = match negotiate(target, net::connect(&target.address).await?).await? {
-        Transport::Plain(stream) => token.cancel_query_raw(stream, NoTls).await,
-        Transport::Encrypted { stream, host } => {
-            let tls = connector(target, host).await?;
-            token.cancel_query_raw(stream, tls).await
-        }
-    };
-    asked.map_err(|error| failure(&error))
-}
-
-type Connector = <MakeRustlsConnect as MakeTlsConnect<Stream>>::TlsConnect;
-
-async fn connector(target: &PostgresTarget, host: &str) -> Result<Connector, Failure> {
-    let verified = net::tls::client_config(&verify(target)).await?;
-    let mut maker = MakeRustlsConnect::new(verified);
-    let Ok(tls) = MakeTlsConnect::<Stream>::make_tls_connect(&mut maker, host);
-    Ok(tls)
 }
 
 fn finish<S, T>(
@@ -87,7 +64,7 @@ where
     Ok((client, connection.boxed()))
 }
 
-enum Transport<'a> {
+pub(super) enum Transport<'a> {
     Plain(Stream),
     Encrypted { stream: Stream, host: &'a str },
 }
@@ -95,7 +72,10 @@ enum Transport<'a> {
 /// Asks for encryption as `sslmode` says. As with libpq, a socket file is
 /// never encrypted.
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
-async fn negotiate(target: &PostgresTarget, mut stream: Stream) -> Result<Transport<'_>, Failure> {
+pub(super) async fn negotiate(
+    target: &PostgresTarget,
+    mut stream: Stream,
+) -> Result<Transport<'_>, Failure> {
     /// `SSLRequest`: its length and its code.
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
@@ -126,7 +106,7 @@ async fn negotiate(target: &PostgresTarget, mut stream: Stream) -> Result<Transp
 }
 
 /// libpq's `sslmode` in our words.
-fn verify(target: &PostgresTarget) -> Verify {
+pub(super) fn verify(target: &PostgresTarget) -> Verify {
     let roots = || match &target.ssl_root_cert {
         // libpq reads this word as the system's roots, too.
         Some(path) if path.as_os_str() == "system" => Roots::System,

@@ -171,23 +171,32 @@ async fn a_slow_statement_ends_at_its_timeout_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn an_abandoned_statement_is_cancelled_and_frees_its_place() {
-    let postgres = Postgres::start().await;
-    let stand = Stand::with(&postgres.url(), &[("BUDGETD__DATABASE__POOL_SIZE", "1")]);
-    for access in [Access::Read, Access::Write] {
-        let transaction = stand.store.begin(access).await.unwrap();
-        let asleep = transaction.rows("SELECT pg_sleep(60)", &[]);
-        assert!(tokio::time::timeout(BRIEF, asleep).await.is_err());
-        drop(transaction);
-        let sleeping = "SELECT count(*) FROM pg_stat_activity \
-                        WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
-        wait::until("nobody sleeps", Duration::from_secs(10), async || {
-            let asleep = stand.store.read(async |transaction| {
-                let row = transaction.row(sleeping, &[]).await?;
-                Ok::<i64, StoreError>(row.get(0))
+    let (postgres, pooler) = both_ways().await;
+    let observer = Stand::new(&postgres.url());
+    for url in [postgres.url(), pooler.url()] {
+        let stand = Stand::with(&url, &[("BUDGETD__DATABASE__POOL_SIZE", "1")]);
+        for access in [Access::Read, Access::Write] {
+            let transaction = stand.store.begin(access).await.unwrap();
+            let asleep = transaction.rows("SELECT pg_sleep(60)", &[]);
+            assert!(tokio::time::timeout(BRIEF, asleep).await.is_err());
+            drop(transaction);
+            let count = stand.store.read(async |transaction| {
+                let row = transaction.row("SELECT 1", &[]).await?;
+                Ok::<i32, StoreError>(row.get(0))
             });
-            (asleep.await.unwrap() == 0).then_some(())
-        })
-        .await;
+            assert_eq!(within("the next", count).await, Ok(1));
+            let sleeping = "SELECT count(*) FROM pg_stat_activity \
+                            WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() \
+                            AND state = 'active'";
+            wait::until("nobody sleeps", Duration::from_secs(5), async || {
+                let asleep = observer.store.read(async |transaction| {
+                    let row = transaction.row(sleeping, &[]).await?;
+                    Ok::<i64, StoreError>(row.get(0))
+                });
+                (asleep.await.unwrap() == 0).then_some(())
+            })
+            .await;
+        }
     }
 }
 
