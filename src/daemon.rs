@@ -31,6 +31,8 @@ mod reload;
 
 mod leave;
 
+mod loss;
+
 mod meters;
 
 mod lines;
@@ -66,7 +68,7 @@ pub enum End {
     Fatal(#[from] Fatal),
     #[error("cannot go on: the supervisor broke: {0}")]
     SupervisorBroke(String),
-    #[error("a required dependency was lost, and lifecycle.on_required_loss is \"exit\": {0}")]
+    #[error("cannot go on without {0}, because lifecycle.on_required_loss is \"exit\"")]
     RequiredLost(String),
     #[error("{0}")]
     OperatingSystem(String),
@@ -130,17 +132,24 @@ pub async fn run(start: Start<'_>) -> Result<(), End> {
     };
     daemon.announce_stop(&reason, &stopping);
     let mut signals = daemon.signals.take();
+    let (supervisor, health) = (daemon.supervisor.clone(), daemon.health.clone());
     // A second signal ends the process wherever it is. The first one has still
     // to come when the daemon stops of its own accord.
-    let second = async {
-        if matches!(reason, Reason::End(_)) {
-            signals.next_stop().await;
+    let cut_short = async {
+        let mut is_second = matches!(reason, Reason::Signal(_));
+        loop {
+            match signals.next().await {
+                signal if signal.stops() && is_second => return signal,
+                signal if signal.stops() => is_second = true,
+                Signal::User1 => check_and_tell(&supervisor, &health, Phase::Draining),
+                // A configuration that is read now is for nobody.
+                _ => {}
+            }
         }
-        signals.next_stop().await
     };
     tokio::select! {
         biased;
-        signal = second => {
+        signal = cut_short => {
             lines::second_signal(signal);
             Err(End::SecondSignal(signal))
         }
@@ -208,8 +217,7 @@ impl<'a> Daemon<'a> {
             match self.next_event().await {
                 Event::Signal(signal) if signal.stops() => return Reason::Signal(signal),
                 Event::Signal(Signal::User1) => {
-                    self.supervisor.check_now(None);
-                    lines::status_dump(&self.health.current(), self.gate.phase());
+                    check_and_tell(&self.supervisor, &self.health, self.gate.phase());
                 }
                 Event::Signal(_) => {
                     self.reloads.ask();
@@ -244,7 +252,7 @@ impl<'a> Daemon<'a> {
             signal = self.signals.next() => Event::Signal(signal),
             ended = self.supervising.join_next() => Event::SupervisorEnded(supervisor_end(ended)),
             Ok(_) = self.gate.may_open(&mut for_gate), if starting => Event::MayOpen,
-            Ok(lost) = required_loss(&mut for_loss), if !starting && leaves_on_loss => Event::RequiredLost(lost),
+            Ok(lost) = loss::of_required(&mut for_loss), if !starting && leaves_on_loss => Event::RequiredLost(lost),
             Some(outcome) = self.reloads.ended() => Event::Reloaded(Box::new(outcome)),
         }
     }
@@ -274,16 +282,10 @@ impl<'a> Daemon<'a> {
     }
 }
 
-/// Waits until a required dependency is not up; answers with their names.
-async fn required_loss(health: &mut Reader) -> Result<String, crate::health::WriterGone> {
-    let published = health
-        .wait_for(|published| !published.verdict.required_up)
-        .await?;
-    let lost = published.snapshot.dependencies.iter().filter(|dependency| {
-        dependency.policy == crate::dependency::Policy::Required && !dependency.status.is_up()
-    });
-    let lost: Vec<&str> = lost.map(|dependency| dependency.name.as_str()).collect();
-    Ok(lost.join(", "))
+/// A person wants everything checked now, and to know the state.
+fn check_and_tell(supervisor: &supervisor::Handle, health: &Reader, phase: Phase) {
+    supervisor.check_now(None);
+    lines::status_dump(&health.current(), phase);
 }
 
 fn supervisor_end(ended: Option<Result<Result<(), Fatal>, tokio::task::JoinError>>) -> End {

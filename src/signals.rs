@@ -98,14 +98,4 @@ impl Signals {
             None => std::future::pending().await,
         }
     }
-
-    /// The next signal that asks to stop; others are dropped.
-    pub async fn next_stop(&mut self) -> Signal {
-        loop {
-            let signal = self.next().await;
-            if signal.stops() {
-                return signal;
-            }
-        }
-    }
 }

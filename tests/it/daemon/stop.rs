@@ -151,7 +151,13 @@ async fn during_the_drain_delay_everything_is_still_served() {
     // A configuration that is read now is for nobody.
     daemon.rewrite_config("broken");
     daemon.signal(Signal::HUP);
+    // A person may still ask how it is.
     daemon.signal(Signal::USR1);
+    let dump = daemon.event("status_dump").await;
+    assert_eq!(
+        (&dump["status"], &dump["phase"]),
+        (&"draining".into(), &"draining".into())
+    );
     assert_eq!(daemon.until_overall("draining").await, 503);
 
     daemon.signal(Signal::TERM);
