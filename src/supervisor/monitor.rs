@@ -14,6 +14,8 @@ use crate::probe::{Probe, Session};
 
 /// How old a session may get before a check is made over a new one, too.
 const RENEW_AFTER: Duration = Duration::from_secs(50);
+/// How old it may be at most, unless checks are still further apart.
+const OLDEST: Duration = Duration::from_mins(1);
 /// A deadline that is seen this much too late says more about this machine
 /// than about the dependency.
 const OVERSLEPT: Duration = Duration::from_secs(1);
@@ -27,6 +29,8 @@ pub(crate) struct Order {
     pub(crate) timeout: Duration,
     /// Make a new session even if one is open.
     pub(crate) fresh: bool,
+    /// How long after this check the next may come, if it passes.
+    pub(crate) pause: Duration,
 }
 
 impl Order {
@@ -125,7 +129,8 @@ impl Monitor {
         let Some(mut current) = open.take() else {
             return self.check_fresh(open, order).await;
         };
-        if order.fresh || current.since.elapsed() >= current.renew_after {
+        let renew_after = current.renew_after.min(OLDEST.saturating_sub(order.pause));
+        if order.fresh || current.since.elapsed() >= renew_after {
             return self.renew(open, current, order).await;
         }
         let (result, overslept) = ask(current.session.as_mut(), order.timeout).await;

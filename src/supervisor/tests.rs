@@ -515,6 +515,22 @@ async fn a_session_is_renewed_each_minute_and_a_failed_renewal_is_a_note() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_is_renewed_in_time_whatever_the_interval() {
+    for interval in [20, 25, 35, 45, 59] {
+        let mut patient = dependency("a", 1, Policy::Required, &[]);
+        patient.checks.interval = Duration::from_secs(interval);
+        let mut rig = start(vec![patient], |_| {});
+        rig.until("a", Status::Ok).await;
+        for minute in 1..=20 {
+            let before = rig.servers.at(1).connects();
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            let after = rig.servers.at(1).connects();
+            assert!(after > before, "every {interval} s: minute {minute}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_keeps_what_is_unchanged_and_swaps_what_is_up() {
     let old = vec![
         dependency("a", 1, Policy::Required, &[]),

@@ -168,10 +168,12 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        let checks = &node.config.checks;
         let order = Order {
-            connect_timeout: node.config.checks.connect_timeout,
-            timeout: node.config.checks.timeout,
+            connect_timeout: checks.connect_timeout,
+            timeout: checks.timeout,
             fresh: std::mem::take(&mut node.fresh_wanted),
+            pause: checks.interval,
         };
         node.work = Work::Checking {
             overdue_at: now.instant + order.longest() + STUCK_GRACE,
