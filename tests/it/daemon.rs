@@ -17,3 +17,5 @@ mod quiet;
 mod stop;
 
 mod reload;
+
+mod manager;

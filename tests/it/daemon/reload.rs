@@ -426,3 +426,31 @@ async fn a_stop_does_not_wait_for_a_reload() {
     assert!(daemon.lines_of("config_reloaded").is_empty());
     assert!(daemon.lines_of("config_reload_failed").is_empty());
 }
+
+#[tokio::test]
+async fn reloads_are_one_at_a_time() {
+    let servers = [Redis::start().await, Redis::start().await];
+    let [first, last] = servers.each_ref().map(Redis::port);
+    let proxy = FaultProxy::in_front_of(first).await;
+    proxy.set(Mode::Stall).await;
+    let mut daemon = DaemonOptions::default()
+        .config(BRISK)
+        .config(&required("store", first))
+        .serve()
+        .await;
+    daemon.reload(&format!("{BRISK}{}", required("store", proxy.port())));
+    wait::until("the first is under way", PATIENCE, async || {
+        (proxy.accepted() > 0).then_some(())
+    })
+    .await;
+    // What it asks for is up, but it is not its turn.
+    daemon.reload(&format!("{BRISK}{}", required("store", last)));
+    daemon.until_checked("store", 5).await;
+    assert!(daemon.lines_of("config_reloaded").is_empty());
+
+    proxy.set(Mode::Pass).await;
+    daemon.nth_event("config_reloaded", 1).await;
+    assert!(daemon.lines_of("config_reload_failed").is_empty());
+    let url = daemon.status_of("store").await["url"].clone();
+    assert!(url.as_str().unwrap().contains(&last.to_string()), "{url}");
+}
