@@ -296,8 +296,16 @@ impl Core {
                 let Some(node) = self.nodes.get_mut(&id) else {
                     return;
                 };
-                if let Work::Idle { next } = &mut node.work {
-                    *next = None;
+                match &mut node.work {
+                    Work::Idle { next } => *next = None,
+                    // Its answer would mean nothing, and if it hangs it would
+                    // hold up the check that is due when the need is back.
+                    Work::Checking { .. } => {
+                        node.generation += 1;
+                        self.outputs.push(Output::Retire(id));
+                        self.begin(id, now.instant, now);
+                    }
+                    Work::Never | Work::Broken { .. } => {}
                 }
             }
             None if node.is_blocked() => {

@@ -356,6 +356,27 @@ async fn nothing_is_checked_while_it_lacks_something() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_that_hangs_from_before_delays_no_return() {
+    let mut patient = dependency("b", 2, Policy::Optional, &["a"]);
+    patient.checks.timeout = Duration::from_hours(1);
+    let base = dependency("a", 1, Policy::Optional, &[]);
+    let mut rig = start(vec![base, patient], |_| {});
+    rig.until("b", Status::Ok).await;
+    rig.servers.at(2).set(Mode::Hangs);
+    rig.servers.at(1).kill();
+    rig.handle.check_now(None);
+    rig.until("b", Status::Blocked).await;
+
+    for port in [1, 2] {
+        rig.servers.at(port).set(Mode::Up);
+    }
+    rig.until("a", Status::Ok).await;
+    let began = Instant::now();
+    rig.until("b", Status::Ok).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_deadline_ends_everything_with_the_last_error() {
     let began = Instant::now();
     let chain = vec![

@@ -56,12 +56,6 @@ impl Core {
         if checked.connected {
             node.pace.connected(now.instant);
         }
-        if node.is_blocked() {
-            // What it needs went away meanwhile: the answer means nothing.
-            node.work = Work::Idle { next: None };
-            self.touch(id, now);
-            return;
-        }
         if checked.overslept && node.inconclusive < INCONCLUSIVE_LIMIT {
             node.inconclusive += 1;
             node.work = Work::Idle {
