@@ -37,7 +37,7 @@ mod meters;
 
 mod lines;
 
-pub use plan::plan;
+pub use plan::{plan, plan_aside};
 
 use listeners::Listeners;
 use reload::Reloads;
@@ -48,7 +48,6 @@ pub struct Start<'a> {
     pub graph: Graph,
     pub sources: Sources,
     /// Installed before anything else, so that none ends the process by itself.
-    pub signals: Signals,
     pub probes: ProbeFactory,
     pub telemetry: &'a Telemetry,
 }
@@ -104,7 +103,6 @@ struct Daemon<'a> {
     served: bool,
     gate: Gate,
     health: Reader,
-    signals: Signals,
     listeners: Listeners,
     supervisor: supervisor::Handle,
     stop_supervisor: CancellationToken,
@@ -122,16 +120,20 @@ enum Event {
 }
 
 /// Runs the daemon to its end.
-pub async fn run(start: Start<'_>) -> Result<(), End> {
-    let started = Daemon::start(start).await;
+pub async fn run(start: Start<'_>, mut signals: Signals) -> Result<(), End> {
+    let started = tokio::select! {
+        biased;
+        started = Daemon::start(start) => started,
+        // The name of an address may take long to resolve.
+        _ = signals.next_stop() => return Ok(()),
+    };
     let mut daemon = started.inspect_err(|end| lines::fatal(&end.to_string()))?;
-    let reason = daemon.live().await;
+    let reason = daemon.live(&mut signals).await;
     let stopping = match &reason {
         Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
         Reason::End(_) => "stopping: it cannot go on".to_owned(),
     };
     daemon.announce_stop(&reason, &stopping);
-    let mut signals = daemon.signals.take();
     let (supervisor, health) = (daemon.supervisor.clone(), daemon.health.clone());
     // A second signal ends the process wherever it is. The first one has still
     // to come when the daemon stops of its own accord.
@@ -168,7 +170,6 @@ impl<'a> Daemon<'a> {
             loaded,
             graph,
             sources,
-            signals,
             probes,
             telemetry,
         } = start;
@@ -203,7 +204,6 @@ impl<'a> Daemon<'a> {
             served: false,
             gate: Gate::new(phase_writer),
             health,
-            signals,
             listeners,
             supervisor: handle,
             stop_supervisor,
@@ -212,9 +212,9 @@ impl<'a> Daemon<'a> {
     }
 
     /// Serves until there is a reason to stop.
-    async fn live(&mut self) -> Reason {
+    async fn live(&mut self, signals: &mut Signals) -> Reason {
         loop {
-            match self.next_event().await {
+            match self.next_event(signals).await {
                 Event::Signal(signal) if signal.stops() => return Reason::Signal(signal),
                 Event::Signal(Signal::User1) => {
                     check_and_tell(&self.supervisor, &self.health, self.gate.phase());
@@ -242,14 +242,14 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self, signals: &mut Signals) -> Event {
         let starting = self.gate.phase() == Phase::Starting;
         let leaves_on_loss = self.config.load().lifecycle.on_required_loss == OnRequiredLoss::Exit;
         let mut for_gate = self.health.clone();
         let mut for_loss = self.health.clone();
         tokio::select! {
             biased;
-            signal = self.signals.next() => Event::Signal(signal),
+            signal = signals.next() => Event::Signal(signal),
             ended = self.supervising.join_next() => Event::SupervisorEnded(supervisor_end(ended)),
             Ok(_) = self.gate.may_open(&mut for_gate), if starting => Event::MayOpen,
             Ok(lost) = loss::of_required(&mut for_loss), if !starting && leaves_on_loss => Event::RequiredLost(lost),

@@ -1,5 +1,6 @@
 //! The signals that the daemon understands.
 
+use std::collections::VecDeque;
 use std::io;
 
 use futures_util::StreamExt;
@@ -48,6 +49,8 @@ impl Signal {
 #[derive(Debug)]
 pub struct Signals {
     arriving: mpsc::UnboundedReceiver<Signal>,
+    /// Those that arrived while only a stop was waited for.
+    kept: VecDeque<Signal>,
     /// The task that passes them on; it ends with this.
     _passing_on: JoinSet<()>,
 }
@@ -77,22 +80,32 @@ impl Signals {
         });
         Ok(Self {
             arriving,
+            kept: VecDeque::new(),
             _passing_on: passing_on,
         })
     }
 
-    /// Hands the arriving signals over; none arrive here any more.
-    pub fn take(&mut self) -> Self {
-        let (_, nothing) = mpsc::unbounded_channel();
-        let nobody = Self {
-            arriving: nothing,
-            _passing_on: JoinSet::new(),
-        };
-        std::mem::replace(self, nobody)
+    /// The next signal that asks to stop, while nothing else can be honoured
+    /// yet: the others are kept for [`Signals::next`].
+    pub async fn next_stop(&mut self) -> Signal {
+        loop {
+            let signal = self.arrival().await;
+            if signal.stops() {
+                return signal;
+            }
+            self.kept.push_back(signal);
+        }
     }
 
     /// The next signal; never resolves once the handlers are gone.
     pub async fn next(&mut self) -> Signal {
+        match self.kept.pop_front() {
+            Some(signal) => signal,
+            None => self.arrival().await,
+        }
+    }
+
+    async fn arrival(&mut self) -> Signal {
         match self.arriving.recv().await {
             Some(signal) => signal,
             None => std::future::pending().await,

@@ -22,14 +22,18 @@ pub(super) fn run(sources: Sources) -> Exit {
 
 async fn supervise(sources: Sources) -> Exit {
     // First of all: a signal that comes while files are read is honoured, too.
-    let signals = match Signals::install() {
+    let mut signals = match Signals::install() {
         Ok(signals) => signals,
         Err(error) => {
             output::error(&format!("cannot install signal handlers: {error}"));
             return Exit::OperatingSystem;
         }
     };
-    let (loaded, graph) = match daemon::plan(&sources) {
+    let planned = tokio::select! {
+        planned = daemon::plan_aside(sources.clone()) => planned,
+        _ = signals.next_stop() => return Exit::Success,
+    };
+    let (loaded, graph) = match planned {
         Ok(plan) => plan,
         Err(problems) => {
             log_problems(&problems);
@@ -50,15 +54,14 @@ async fn supervise(sources: Sources) -> Exit {
             return Exit::Configuration;
         }
     };
-    let ended = daemon::run(Start {
+    let start = Start {
         loaded,
         graph,
         sources,
-        signals,
         probes: real_probes(),
         telemetry: &telemetry,
-    })
-    .await;
+    };
+    let ended = daemon::run(start, signals).await;
     // The log is written out before the process ends.
     drop(telemetry);
     match ended {

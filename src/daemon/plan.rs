@@ -23,6 +23,13 @@ pub fn plan(sources: &Sources) -> Result<(Loaded, Graph), Vec<String>> {
     }
 }
 
+/// The same on a thread of its own: a file may be a pipe whose writer takes its
+/// time, or lie on a share that hangs, and nothing else may wait for that.
+pub async fn plan_aside(sources: Sources) -> Result<(Loaded, Graph), Vec<String>> {
+    let planned = tokio::task::spawn_blocking(move || plan(&sources)).await;
+    planned.unwrap_or_else(|broke| Err(vec![format!("cannot read the configuration: {broke}")]))
+}
+
 fn graph(
     dependencies: &[Dependency],
     origins: &BTreeMap<String, Provenance>,

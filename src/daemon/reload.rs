@@ -3,7 +3,7 @@
 
 use tokio::task::JoinSet;
 
-use super::plan;
+use super::plan_aside;
 use crate::config::{Config, HiddenChange, Loaded, Sources, hidden_changes};
 use crate::supervisor::{Applied, Handle, Refused};
 use crate::telemetry::Telemetry;
@@ -51,7 +51,7 @@ impl<'a> Reloads<'a> {
         self.asked = false;
         let (sources, supervisor) = (self.sources.clone(), supervisor.clone());
         self.running.spawn(async move {
-            let (loaded, graph) = plan(&sources)?;
+            let (loaded, graph) = plan_aside(sources).await?;
             let dependencies = loaded.config.dependencies.clone();
             let applied = supervisor.reload(dependencies, graph).await;
             match applied {

@@ -82,15 +82,14 @@ async fn in_a_process_of_its_own() {
     };
     let (loaded, graph) = daemon::plan(&sources).unwrap();
     let telemetry = Telemetry::start(Format::Json, "info", "test").unwrap();
-    let ended = daemon::run(Start {
+    let start = Start {
         loaded,
         graph,
         sources,
-        signals: Signals::install().unwrap(),
         probes: Arc::new(|_| Arc::new(Broken)),
         telemetry: &telemetry,
-    })
-    .await;
+    };
+    let ended = daemon::run(start, Signals::install().unwrap()).await;
     drop(telemetry);
     std::process::exit(ended.unwrap_err().exit().code().into());
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 
-use crate::support::{AuthApi, DaemonOptions, PATIENCE, Postgres, Redis, wait};
+use crate::support::{AuthApi, Daemon, DaemonOptions, PATIENCE, Postgres, Redis, wait};
 
 /// Waits until someone reads the pipe, and opens it for writing.
 async fn reader_of(pipe: &Path) -> File {
@@ -22,21 +22,20 @@ async fn reader_of(pipe: &Path) -> File {
     .await
 }
 
-/// A configuration file that is a pipe: the daemon reads for as long as the
-/// test wants.
-#[tokio::test]
-async fn a_signal_while_the_configuration_is_read_is_honoured() {
+/// A daemon whose configuration file is a pipe, which it reads for as long as
+/// the test wants, with the pipe's other end.
+async fn reading() -> (Daemon, File) {
     let options = DaemonOptions::default();
     let pipe = options.config_file();
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let mut daemon = options.start_as_it_is();
-    let mut configuration = reader_of(&pipe).await;
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let daemon = options.start_as_it_is();
+    (daemon, reader_of(&pipe).await)
+}
+
+#[tokio::test]
+async fn a_signal_while_the_configuration_is_read_is_honoured() {
+    let (mut daemon, mut configuration) = reading().await;
     daemon.signal(Signal::HUP);
     daemon.signal(Signal::USR1);
     configuration
@@ -45,9 +44,27 @@ async fn a_signal_while_the_configuration_is_read_is_honoured() {
     drop(configuration);
 
     daemon.event("application_startup_complete").await;
-    drop(reader_of(&pipe).await);
+    drop(reader_of(&daemon.options().config_file()).await);
     daemon.event("config_reloaded").await;
     daemon.event("status_dump").await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_no_file() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (mut daemon, _unwritten) = reading().await;
+        daemon.signal(Signal::HUP);
+        daemon.signal(signal);
+        assert_eq!(daemon.exit_within(PATIENCE).await, 0);
+
+        let (mut daemon, configuration) = reading().await;
+        drop(configuration);
+        daemon.event("application_startup_complete").await;
+        daemon.signal(Signal::HUP);
+        let _unwritten = reader_of(&daemon.options().config_file()).await;
+        daemon.signal(signal);
+        assert_eq!(daemon.exit_within(PATIENCE).await, 0);
+    }
 }
 
 #[tokio::test]
