@@ -205,8 +205,11 @@ fn table(coloured: bool) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if coloured {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
         table.enforce_styling();
+        // A serial console or a container may have a terminal without a width.
+        if table.width().is_some_and(|columns| columns > 0) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
     } else {
         // Whoever reads this through a pipe wants a dependency a line.
         table.force_no_tty();

@@ -1,10 +1,10 @@
 use std::io::{Read, pipe};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::run;
+use super::{finish, run};
 use crate::support::{DaemonOptions, Port, Redis, wait};
 
 #[tokio::test]
@@ -61,6 +61,31 @@ async fn a_table_for_people_and_json_for_scripts() {
     assert_eq!(document["pid"], daemon.pid());
     assert_eq!(document["dependencies"].as_array().unwrap().len(), 4);
     assert_eq!(json.stdout.lines().count(), 1);
+}
+
+/// The command on a terminal of its own, which does not know how wide it is.
+fn on_a_terminal(command: &Command) -> Command {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let line = format!("stty cols 0; exec {}", words.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    terminal.env_clear().stdin(Stdio::null());
+    let variables = command.get_envs();
+    terminal.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    terminal
+}
+
+#[tokio::test]
+async fn a_terminal_gets_colour_and_whole_lines_even_without_a_width() {
+    let daemon = DaemonOptions::default().serve().await;
+    let command = daemon.options().command(&["status"]);
+    let table = finish(on_a_terminal(&command)).await;
+    table.exits(0);
+    let lines: Vec<&str> = table.stdout.lines().collect();
+    assert!(lines[0].contains("\u{1b}[38;5;10m ok \u{1b}"), "{table:#?}");
+    assert!(lines[3].starts_with(" database "), "{table:#?}");
+    assert!(lines[3].contains(" not_configured "), "{table:#?}");
 }
 
 #[tokio::test]
