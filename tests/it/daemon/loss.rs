@@ -207,6 +207,10 @@ async fn a_full_database_is_a_note_while_the_open_session_answers() {
         note.contains("53300") || note.contains("too many"),
         "{note}"
     );
+    let metrics = daemon.ask("/metrics").await.body;
+    let counted =
+        "budgetd_session_renewal_failures_total{dependency=\"database\",error_kind=\"not_ready\"}";
+    assert!(metrics.contains(counted), "{metrics}");
 
     drop(guests);
     wait::until("the note is gone", PATIENCE, async || {
