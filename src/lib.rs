@@ -21,6 +21,8 @@ pub mod supervisor;
 
 pub mod gate;
 
+pub mod budget;
+
 pub mod cache;
 
 pub mod http;
