@@ -23,6 +23,8 @@ pub mod gate;
 
 pub mod store;
 
+pub mod budget;
+
 pub mod cache;
 
 pub mod http;

@@ -1,0 +1,30 @@
+//! The budget of a school: versions of a year's budget, their lines by
+//! account, and what finance people read off them.
+//!
+//! Pure: no input or output, no clock, no task. What comes in is read from
+//! text, JSON and CSV with every problem told; what goes out has the shape
+//! that the web client knows.
+
+mod id;
+
+pub use id::{LineId, OrganizationId, RevisionToken, UserId, VersionId};
+
+mod vocabulary;
+
+pub use vocabulary::{Category, Period, Role, Section, Unknown, VersionStatus};
+
+mod amount;
+
+pub use amount::{Amount, InvalidAmount};
+
+mod problem;
+
+pub use problem::{Loc, Problem, Problems};
+
+mod version;
+
+pub use version::{CloneRequest, NewVersion, Version, VersionChange};
+
+mod line;
+
+pub use line::{AccountCode, InvalidAccountCode, Line, LineChange, NewLine};

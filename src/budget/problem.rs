@@ -1,0 +1,99 @@
+//! What is wrong with an input, in the shape that the web client knows.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A step of the way to what is wrong: the name of a field, or the position
+/// in an array.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Loc {
+    #[schema(value_type = String)]
+    Name(Cow<'static, str>),
+    Index(usize),
+}
+
+/// One thing that is wrong: where, in words for a person, and in one word for
+/// a program. The words are pydantic's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    pub loc: Vec<Loc>,
+    pub msg: String,
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub kind: &'static str,
+}
+
+/// Everything that is wrong with an input: the `detail` of a 422. Past a
+/// bound, problems are only counted, and the last one tells how many.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problems {
+    first: Vec<Problem>,
+    more: usize,
+}
+
+impl From<&'static str> for Loc {
+    fn from(name: &'static str) -> Self {
+        Self::Name(Cow::Borrowed(name))
+    }
+}
+
+impl From<usize> for Loc {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Problems {
+    /// How many are told in full.
+    pub const LISTED: usize = 100;
+
+    pub fn push(&mut self, problem: Problem) {
+        if self.first.len() < Self::LISTED {
+            self.first.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// The problems as they are told.
+    pub fn into_vec(self) -> Vec<Problem> {
+        let Self { mut first, more } = self;
+        if more > 0 {
+            first.push(Problem {
+                loc: first[0].loc.iter().take(1).cloned().collect(),
+                msg: format!("There are {more} more problems"),
+                kind: "too_many_problems",
+            });
+        }
+        first
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self {
+            first: vec![problem],
+            more: 0,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.loc {
+            match step {
+                Loc::Name(name) => write!(f, "{name}: ")?,
+                Loc::Index(index) => write!(f, "{index}: ")?,
+            }
+        }
+        f.write_str(&self.msg)
+    }
+}
