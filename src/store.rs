@@ -25,6 +25,8 @@ mod pool;
 
 mod transaction;
 
+pub mod schema;
+
 pub use error::StoreError;
 pub use transaction::{Access, Parameters, Transaction};
 

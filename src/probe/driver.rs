@@ -1,4 +1,4 @@
-//! The future that moves a connection's bytes, owned by its session.
+//! The future that moves a connection's bytes, owned by whoever uses it.
 
 use std::fmt;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use crate::dependency::Failure;
 /// It only moves while the session is used: in a check, or while someone waits
 /// for the loss of it. So there is no task to watch, and dropping the session
 /// closes the socket.
-pub(super) struct Driver {
+pub struct Driver {
     state: State,
 }
 
@@ -31,7 +31,7 @@ impl Driver {
     }
 
     /// Why the connection ended, if it has.
-    pub(super) fn end(&self) -> Option<&Failure> {
+    pub fn end(&self) -> Option<&Failure> {
         match &self.state {
             State::Running(_) => None,
             State::Ended(failure) => Some(failure),
@@ -39,7 +39,7 @@ impl Driver {
     }
 
     /// Waits until the connection has ended.
-    pub(super) async fn ended(&mut self) -> &Failure {
+    pub async fn ended(&mut self) -> &Failure {
         if let State::Running(connection) = &mut self.state {
             let failure = connection.await;
             self.state = State::Ended(failure);
@@ -52,7 +52,7 @@ impl Driver {
 
     /// Drives the connection until `work` over it is done, or until it ends
     /// without having answered.
-    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+    pub async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         if let Some(failure) = self.end() {
             return Err(failure.clone());
         }
@@ -69,7 +69,7 @@ impl Driver {
     }
 
     /// Lets the connection write what it has to say, without waiting.
-    pub(super) fn nudge(&mut self) {
+    pub fn nudge(&mut self) {
         if let State::Running(connection) = &mut self.state
             && let Some(failure) = connection.now_or_never()
         {

@@ -5,7 +5,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio_postgres::Client;
 
-use super::driver::Driver;
 use super::{Probe, Session};
 use crate::config::{PostgresTarget, ServerAccess};
 use crate::dependency::{ErrorKind, Failure, Observation};
@@ -17,6 +16,7 @@ mod open;
 
 mod cancel;
 
+pub use super::driver::Driver;
 pub use cancel::cancel;
 pub use classify::failure;
 pub use open::open;
@@ -41,10 +41,10 @@ impl PostgresProbe {
 impl Probe for PostgresProbe {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Session>, Failure>> {
         async move {
-            let (client, connection) = open(&self.target).await?;
+            let (client, driver) = open(&self.target).await?;
             Ok(Box::new(PostgresSession {
                 client: Some(client),
-                driver: Driver::new(connection),
+                driver,
                 access: self.target.access,
             }) as Box<dyn Session>)
         }

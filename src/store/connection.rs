@@ -40,12 +40,12 @@ impl Connector {
     async fn connect(&self) -> Result<Connection, Failure> {
         let secrets = self.target.password.iter().map(Secret::expose);
         let opened = open(&self.target).await;
-        let (client, driver) = opened.map_err(|failure| failure.without(secrets))?;
+        let (client, mut driver) = opened.map_err(|failure| failure.without(secrets))?;
         let end = Arc::new(OnceLock::new());
         let (stop, ended) = (self.tools.stop.clone(), end.clone());
         self.tools.tasks.spawn(async move {
-            if let Some(failure) = stop.run_until_cancelled(driver).await {
-                let _ = ended.set(failure);
+            if let Some(failure) = stop.run_until_cancelled(driver.ended()).await {
+                let _ = ended.set(failure.clone());
             }
         });
         let kept = 1.0 - rand::rng().random_range(0.0..LIFETIME_SPREAD);

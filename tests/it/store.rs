@@ -18,6 +18,10 @@ mod pool;
 
 mod transactions;
 
+mod schema;
+
+mod triggers;
+
 /// A store, and what the supervisor would do for it.
 struct Stand {
     store: Store,

@@ -1,25 +1,22 @@
 //! Opening a connection: for checks, for requests and for migrations alike.
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::Driver;
 use super::classify::{at_login, failure};
 use crate::config::{Address, PostgresTarget, SslMode};
 use crate::dependency::{ErrorKind, Failure};
 use crate::net::tls::{Roots, Verify};
 use crate::net::{self, Stream};
 
-/// Connects and logs in. The second part moves the connection's bytes and
-/// must be driven while the first is used; it resolves with the reason when
-/// the connection has ended.
-pub async fn open(
-    target: &PostgresTarget,
-) -> Result<(Client, BoxFuture<'static, Failure>), Failure> {
+/// Connects and logs in. Nothing moves on the connection while its driver is
+/// not run.
+pub async fn open(target: &PostgresTarget) -> Result<(Client, Driver), Failure> {
     let mut config = Config::new();
     config
         .user(&target.user)
@@ -51,17 +48,17 @@ pub async fn open(
 
 fn finish<S, T>(
     connected: Result<(Client, tokio_postgres::Connection<S, T>), tokio_postgres::Error>,
-) -> Result<(Client, BoxFuture<'static, Failure>), Failure>
+) -> Result<(Client, Driver), Failure>
 where
     tokio_postgres::Connection<S, T>:
         Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
 {
     let (client, connection) = connected.map_err(|error| at_login(&error))?;
-    let connection = connection.map(|end| match end {
+    let driver = Driver::new(connection.map(|end| match end {
         Ok(()) => net::closed(),
         Err(error) => failure(&error),
-    });
-    Ok((client, connection.boxed()))
+    }));
+    Ok((client, driver))
 }
 
 pub(super) enum Transport<'a> {
