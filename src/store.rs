@@ -9,10 +9,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::VersionId;
 use crate::config::{self, Config, PostgresTarget, Target};
 use crate::dependency::{DATABASE, ErrorKind, Failure};
 use crate::health::{Reader, Status};
@@ -27,10 +29,23 @@ mod transaction;
 
 pub mod schema;
 
+mod row;
+
+pub mod versions;
+
+pub mod lines;
+
+pub mod idempotency;
+
+mod revisions;
+
+pub use revisions::Revision;
+
 pub use error::StoreError;
 pub use transaction::{Access, Parameters, Transaction};
 
 use pool::{Pool, Wanted};
+use revisions::Asking;
 
 /// Tells the supervisor that a request saw an error of the database.
 pub type Hint = Arc<dyn Fn() + Send + Sync>;
@@ -49,6 +64,7 @@ struct Shared {
     /// `None`: the configuration names no database.
     pool: ArcSwapOption<Pool>,
     tools: Tools,
+    asking: Asking,
     closing: CancellationToken,
 }
 
@@ -108,19 +124,24 @@ impl Store {
             stop: CancellationToken::new(),
             runtime: tokio::runtime::Handle::current(),
         };
+        let (asking, questions) = Asking::new();
         let store = Self {
             shared: Arc::new(Shared {
                 health,
                 pool: ArcSwapOption::empty(),
                 tools,
+                asking,
                 closing: CancellationToken::new(),
             }),
         };
         store.reconfigure(config);
         let shared = &store.shared;
         let tending = tend(shared.health.clone(), Arc::downgrade(shared));
-        let tending = shared.closing.clone().run_until_cancelled_owned(tending);
-        shared.tools.tasks.spawn(tending);
+        let answering = revisions::answer(questions, Arc::downgrade(shared));
+        for task in [tending.boxed(), answering.boxed()] {
+            let task = shared.closing.clone().run_until_cancelled_owned(task);
+            shared.tools.tasks.spawn(task);
+        }
         store
     }
 
@@ -139,45 +160,36 @@ impl Store {
     /// Runs `work` in a transaction that sees one state of the database and
     /// changes nothing (`REPEATABLE READ READ ONLY`, on the primary). A read
     /// that met a dead connection is done once more over a fresh one, so
-    /// `work` may run twice.
-    pub async fn read<T, E: From<StoreError>>(
+    /// `work` may run twice. It must not keep the transaction.
+    pub async fn read<T, E: From<StoreError>, F: Future<Output = Result<T, E>>>(
         &self,
-        work: impl AsyncFn(&Transaction) -> Result<T, E>,
+        work: impl Fn(Arc<Transaction>) -> F,
     ) -> Result<T, E> {
-        let transaction = self.begin(Access::Read).await?;
-        let outcome = work(&transaction).await;
+        let transaction = Arc::new(self.begin(Access::Read).await?);
+        let outcome = work(transaction.clone()).await;
         if outcome.is_ok() || !transaction.met_a_dead_connection() {
-            return transaction.finish_read(outcome);
+            return outcome;
         }
         drop(transaction);
         let transaction = self.begin_on(Access::Read, Wanted::fresh()).await?;
-        let outcome = work(&transaction).await;
-        transaction.finish_read(outcome)
+        work(Arc::new(transaction)).await
     }
 
     /// Runs `work` in a transaction that is committed when `work` succeeds and
     /// rolled back when not (`READ COMMITTED`). An error while committing
     /// leaves unknown whether it was.
-    pub async fn write<T, E: From<StoreError>>(
+    pub async fn write<T, E: From<StoreError>, F: Future<Output = Result<T, E>>>(
         &self,
-        work: impl AsyncFnOnce(&Transaction) -> Result<T, E>,
+        work: impl FnOnce(Arc<Transaction>) -> F,
     ) -> Result<T, E> {
-        let transaction = self.begin(Access::Write).await?;
-        match work(&transaction).await {
-            Ok(done) => {
-                transaction.commit().await?;
-                Ok(done)
-            }
-            Err(error) => {
-                transaction.roll_back();
-                Err(error)
-            }
-        }
+        let transaction = Arc::new(self.begin(Access::Write).await?);
+        let done = work(transaction.clone()).await?;
+        transaction.commit().await?;
+        Ok(done)
     }
 
     /// A transaction for whoever needs it longer than a closure runs, such as
-    /// a response that streams. One that is dropped is rolled back, and its
-    /// connection is given up.
+    /// a response that streams. One that is dropped is rolled back.
     pub async fn begin(&self, access: Access) -> Result<Transaction, StoreError> {
         self.begin_on(access, Wanted::Any).await
     }
@@ -204,6 +216,12 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The current revision of a version, for requests that the cache may be
+    /// able to answer. It is no older than the call.
+    pub async fn revision(&self, version: VersionId) -> Result<Option<Revision>, StoreError> {
+        self.shared.asking.revision(version).await
     }
 
     /// Nobody waits for a database that is known to be down.

@@ -41,10 +41,9 @@ pub type Parameters<'a> = [(&'a (dyn ToSql + Sync), Type)];
 /// (such as enums) make the library look them up with named statements. Cast
 /// them to `text`.
 ///
-/// Dropped before its end it is rolled back, and its connection is given up,
-/// because the server may still be busy with it.
+/// Dropped before its end it is rolled back.
 pub struct Transaction {
-    /// There until the transaction has ended.
+    /// There until this is dropped.
     lease: Option<Lease>,
     access: Access,
     statement_timeout: Duration,
@@ -56,6 +55,8 @@ pub struct Transaction {
     failed: AtomicBool,
     /// A statement found the connection gone.
     dead: AtomicBool,
+    /// It was committed.
+    ended: AtomicBool,
 }
 
 impl Transaction {
@@ -69,6 +70,7 @@ impl Transaction {
             open: AtomicU32::new(0),
             failed: AtomicBool::new(false),
             dead: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -133,7 +135,7 @@ impl Transaction {
 
     /// Makes everything that was written last. Whether it was is unknown when
     /// this fails otherwise than with [`StoreError::Broken`].
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(&self) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Acquire) || self.open.load(Ordering::Acquire) > 0 {
             // The server would roll back and call that a success.
             let reason = "a statement before the commit failed or was abandoned";
@@ -143,35 +145,12 @@ impl Transaction {
             self.run(async |client| client.batch_execute("COMMIT").await)
                 .await?;
         }
-        self.lease = None;
+        self.ended.store(true, Ordering::Release);
         Ok(())
     }
 
-    /// Ends it without a trace.
-    pub fn roll_back(self) {
-        self.end("ROLLBACK");
-    }
-
-    /// Ends a read. Nothing was written, so nobody has to wait for the
-    /// server's word.
-    pub(super) fn finish_read<T, E>(self, outcome: Result<T, E>) -> Result<T, E> {
-        self.end("COMMIT");
-        outcome
-    }
-
-    /// Sends the end and does not wait for the answer: the connection's next
-    /// user comes behind it.
-    fn end(mut self, sql: &str) {
-        if self.open.load(Ordering::Acquire) > 0 || self.met_a_dead_connection() {
-            // It is of no more use; see `drop`.
-            return;
-        }
-        if self.begun.load(Ordering::Acquire)
-            && let Some(lease) = &self.lease
-        {
-            let _ = lease.client().batch_execute(sql).now_or_never();
-        }
-        self.lease = None;
+    fn lease(&self) -> &Lease {
+        self.lease.as_ref().expect("there until this is dropped")
     }
 
     pub(super) fn met_a_dead_connection(&self) -> bool {
@@ -184,9 +163,10 @@ impl Transaction {
         &self,
         statement: impl AsyncFnOnce(&Client) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let Some(lease) = &self.lease else {
+        if self.ended.load(Ordering::Acquire) {
             return Err(StoreError::Broken("the transaction has ended".to_owned()));
-        };
+        }
+        let lease = self.lease();
         let client = lease.client();
         self.open.fetch_add(1, Ordering::AcqRel);
         let first = !self.begun.swap(true, Ordering::AcqRel);
@@ -243,16 +223,20 @@ impl Transaction {
 }
 
 impl Drop for Transaction {
+    /// Rolls back what was not committed. The answer is not waited for: the
+    /// connection's next user comes behind it. A connection that is dead, or
+    /// that the server may still be busy with, is given up.
     fn drop(&mut self) {
         let Some(lease) = self.lease.take() else {
             return;
         };
-        if !self.begun.load(Ordering::Acquire) {
+        if self.ended.load(Ordering::Acquire) || !self.begun.load(Ordering::Acquire) {
             return;
         }
-        let connection = Object::take(lease);
-        if self.open.load(Ordering::Acquire) > 0 {
-            connection.cancel();
+        if self.open.load(Ordering::Acquire) > 0 || self.met_a_dead_connection() {
+            Object::take(lease).cancel();
+        } else {
+            let _ = lease.client().batch_execute("ROLLBACK").now_or_never();
         }
     }
 }
