@@ -19,6 +19,8 @@ mod check;
 
 mod graph;
 
+mod migrate;
+
 mod run;
 
 mod status;
@@ -44,10 +46,12 @@ Exit codes:
   0    clean stop, or success
   1    `status`: the daemon answers and is not ready
   2    wrong usage
-  69   a required dependency was not up by its deadline; `status`: no daemon answers
-  70   internal fault: a monitor or the supervisor keeps breaking
+  69   a required dependency was not up by its deadline; `status`: no daemon
+       answers; `migrate`: the database cannot be reached
+  70   internal fault: a monitor or the supervisor keeps breaking; `migrate`: a
+       migration failed, and nothing was changed
   71   the operating system refused something, such as an address in use
-  78   invalid configuration
+  78   invalid configuration, or a database whose schema needs a newer budgetd
   130, 143   stopped at once by a second SIGINT or SIGTERM
 ";
 
@@ -95,6 +99,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
         format: GraphFormat,
     },
+    /// Bring the schema of the database to what this version needs, and exit
+    Migrate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,6 +136,7 @@ pub fn main() -> Exit {
         Command::Wait { names, timeout } => wait::wait(&sources, &names, timeout),
         Command::Status { json, watch } => status::status(&sources, json, watch),
         Command::Graph { format } => graph::graph(&sources, format),
+        Command::Migrate => migrate::migrate(&sources),
     }
 }
 

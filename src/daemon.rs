@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Loaded, OnRequiredLoss, Sources};
+use crate::dependency::{DATABASE, Name};
 use crate::exit::Exit;
 use crate::gate::Gate;
 use crate::graph::Graph;
 use crate::health::Reader;
 use crate::shutdown::{self, Phase};
 use crate::signals::{Signal, Signals};
+use crate::store::Store;
+use crate::store::schema::{Incompatible, Keeper, Notice};
 use crate::supervisor::{self, Fatal, ProbeFactory, Supervisor};
 use crate::systemd;
 use crate::telemetry::Telemetry;
@@ -28,6 +32,8 @@ mod listeners;
 mod liveness;
 
 mod reload;
+
+mod schema;
 
 mod leave;
 
@@ -47,8 +53,8 @@ pub struct Start<'a> {
     pub loaded: Loaded,
     pub graph: Graph,
     pub sources: Sources,
-    /// Installed before anything else, so that none ends the process by itself.
-    pub probes: ProbeFactory,
+    /// In place of the real ones.
+    pub probes: Option<ProbeFactory>,
     pub telemetry: &'a Telemetry,
 }
 
@@ -69,6 +75,8 @@ pub enum End {
     SupervisorBroke(String),
     #[error("cannot go on without {0}, because lifecycle.on_required_loss is \"exit\"")]
     RequiredLost(String),
+    #[error("cannot go on: {0}")]
+    IncompatibleSchema(Incompatible),
     #[error("{0}")]
     OperatingSystem(String),
     #[error("stopped at once by a second {}", .0.as_str())]
@@ -82,6 +90,7 @@ impl End {
             Self::Fatal(Fatal::MonitorKeepsBreaking { .. }) | Self::SupervisorBroke(_) => {
                 Exit::Internal
             }
+            Self::IncompatibleSchema(_) => Exit::Configuration,
             Self::OperatingSystem(_) => Exit::OperatingSystem,
             Self::SecondSignal(signal) => Exit::Signal(signal.number()),
         }
@@ -108,6 +117,9 @@ struct Daemon<'a> {
     stop_supervisor: CancellationToken,
     supervising: JoinSet<Result<(), Fatal>>,
     reloads: Reloads<'a>,
+    store: Store,
+    schema: Keeper,
+    schema_notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 /// What the daemon waits for while it lives.
@@ -116,6 +128,7 @@ enum Event {
     MayOpen,
     RequiredLost(String),
     SupervisorEnded(End),
+    Schema(Notice),
     Reloaded(Box<reload::Outcome>),
 }
 
@@ -176,10 +189,13 @@ impl<'a> Daemon<'a> {
         let began = Instant::now();
         let config = Arc::new(ArcSwap::from_pointee(loaded.config.clone()));
         let (phase_writer, phase) = shutdown::phase();
+        let coming = schema::Coming::default();
+        let plans = schema::plans(config.clone(), coming.clone());
+        let (schema, schema_notices) = Keeper::new(plans);
         let (supervisor, handle, health) = Supervisor::new(
             loaded.config.dependencies.clone(),
             &graph,
-            probes,
+            probes.unwrap_or_else(|| schema::probes(schema.clone())),
             crate::http::health::render,
         );
         let listeners = Listeners::open(listeners::Parts {
@@ -194,11 +210,14 @@ impl<'a> Daemon<'a> {
         .map_err(End::OperatingSystem)?;
         lines::startup_begin(&loaded, listeners.addresses());
 
+        let supervisor_of_hints = handle.clone();
+        let hint = Arc::new(move || supervisor_of_hints.hint(&database()));
+        let store = Store::new(&loaded.config, health.clone(), hint);
         let stop_supervisor = CancellationToken::new();
         let mut supervising = JoinSet::new();
         supervising.spawn(supervisor.run(stop_supervisor.clone()));
         Ok(Self {
-            reloads: Reloads::new(sources, loaded, telemetry),
+            reloads: Reloads::new(sources, loaded, coming, telemetry),
             config,
             began,
             served: false,
@@ -208,6 +227,9 @@ impl<'a> Daemon<'a> {
             supervisor: handle,
             stop_supervisor,
             supervising,
+            store,
+            schema,
+            schema_notices,
         })
     }
 
@@ -231,9 +253,14 @@ impl<'a> Daemon<'a> {
                 }
                 Event::RequiredLost(names) => return Reason::End(End::RequiredLost(names)),
                 Event::SupervisorEnded(end) => return Reason::End(end),
+                Event::Schema(Notice::Settled) => self.supervisor.check_now(Some(database())),
+                Event::Schema(Notice::Incompatible(reason)) => {
+                    return Reason::End(End::IncompatibleSchema(reason));
+                }
                 Event::Reloaded(outcome) => {
                     if let Some(config) = self.reloads.finish(*outcome) {
                         self.listeners.reconfigure(&config);
+                        self.store.reconfigure(&config);
                         self.config.store(Arc::new(config));
                     }
                     self.begin_reload();
@@ -251,6 +278,7 @@ impl<'a> Daemon<'a> {
             biased;
             signal = signals.next() => Event::Signal(signal),
             ended = self.supervising.join_next() => Event::SupervisorEnded(supervisor_end(ended)),
+            Some(notice) = self.schema_notices.recv() => Event::Schema(notice),
             Ok(_) = self.gate.may_open(&mut for_gate), if starting => Event::MayOpen,
             Ok(lost) = loss::of_required(&mut for_loss), if !starting && leaves_on_loss => Event::RequiredLost(lost),
             Some(outcome) = self.reloads.ended() => Event::Reloaded(Box::new(outcome)),
@@ -280,6 +308,10 @@ impl<'a> Daemon<'a> {
             self.reloads.begin(&self.supervisor);
         }
     }
+}
+
+fn database() -> Name {
+    DATABASE.parse().expect("it is a legal name")
 }
 
 /// A person wants everything checked now, and to know the state.

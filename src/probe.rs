@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::Target;
+use crate::config::{PostgresTarget, Target};
 use crate::dependency::{Failure, Observation};
 
 mod discreet;
@@ -32,6 +32,12 @@ pub fn for_target(target: &Target) -> Arc<dyn Probe> {
         Target::Http(inner) => discreet(target, http::HttpProbe::new(inner.clone())),
         Target::Tcp(address) => discreet(target, tcp::TcpProbe::new(address.clone())),
     }
+}
+
+/// The probe of a Postgres server that must pass an examination, too.
+pub fn examined(target: &PostgresTarget, examine: Arc<dyn postgres::Examine>) -> Arc<dyn Probe> {
+    let probe = postgres::PostgresProbe::new(target.clone()).examined_by(examine);
+    discreet(&Target::Postgres(target.clone()), probe)
 }
 
 fn discreet(target: &Target, probe: impl Probe) -> Arc<dyn Probe> {

@@ -237,10 +237,12 @@ impl Store {
         }
     }
 
-    /// Closes every connection; what still runs after `limit` is cut.
-    pub async fn close(&self, limit: Duration) {
+    /// Closes every connection; what still runs after `limit` is cut. The
+    /// answer is whether there was a pool.
+    pub async fn close(&self, limit: Duration) -> bool {
         self.shared.closing.cancel();
-        if let Some(pool) = self.shared.pool.swap(None) {
+        let pool = self.shared.pool.swap(None);
+        if let Some(pool) = &pool {
             pool.close();
         }
         let Tools { tasks, stop, .. } = &self.shared.tools;
@@ -249,6 +251,7 @@ impl Store {
             stop.cancel();
             tasks.wait().await;
         }
+        pool.is_some()
     }
 }
 

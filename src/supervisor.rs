@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Dependency, Target};
+use crate::dependency::Name;
 use crate::graph::Graph;
 use crate::health::{self, Render, Snapshot};
 use crate::probe::{self, Probe};
@@ -62,8 +63,8 @@ use self::handle::Command;
 use self::monitor::{Monitor, Order, Report, Sent};
 use self::node::NodeId;
 
-/// Makes the probe of a target; tests put their own in its place.
-pub type ProbeFactory = Arc<dyn Fn(&Target) -> Arc<dyn Probe> + Send + Sync>;
+/// Makes the probe of a dependency; tests put their own in its place.
+pub type ProbeFactory = Arc<dyn Fn(&Name, &Target) -> Arc<dyn Probe> + Send + Sync>;
 
 /// The supervisor turns at least this often, so that standing still shows.
 const TURN: Duration = Duration::from_secs(1);
@@ -230,8 +231,9 @@ impl Supervisor {
                 Output::Spawn {
                     node,
                     generation,
+                    name,
                     target,
-                } => self.spawn(node, generation, &target),
+                } => self.spawn(node, generation, (self.probes)(&name, &target)),
                 Output::Check { node, order } => {
                     if let Some(running) = self.running.get(&node) {
                         // A monitor that is gone is noticed by its end.
@@ -267,12 +269,12 @@ impl Supervisor {
         Ok(())
     }
 
-    fn spawn(&mut self, node: NodeId, generation: u32, target: &Target) {
+    fn spawn(&mut self, node: NodeId, generation: u32, probe: Arc<dyn Probe>) {
         let (orders, ordered) = mpsc::unbounded_channel();
         let monitor = Monitor {
             node,
             generation,
-            probe: (self.probes)(target),
+            probe,
             reports: self.reporting.clone(),
         };
         let task = self.monitors.spawn(monitor.run(ordered));
@@ -324,7 +326,7 @@ impl std::fmt::Debug for Supervisor {
 
 /// The probes of the real protocols.
 pub fn real_probes() -> ProbeFactory {
-    Arc::new(probe::for_target)
+    Arc::new(|_, target| probe::for_target(target))
 }
 
 fn now() -> Now {

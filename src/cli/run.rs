@@ -9,7 +9,6 @@ use crate::config::{LogFormat, Sources};
 use crate::daemon::{self, Start};
 use crate::exit::Exit;
 use crate::signals::Signals;
-use crate::supervisor::real_probes;
 use crate::telemetry::{Format, Telemetry};
 
 pub(super) fn run(sources: Sources) -> Exit {
@@ -58,7 +57,7 @@ async fn supervise(sources: Sources) -> Exit {
         loaded,
         graph,
         sources,
-        probes: real_probes(),
+        probes: None,
         telemetry: &telemetry,
     };
     let ended = daemon::run(start, signals).await;

@@ -9,7 +9,8 @@ use crate::shutdown::Phase;
 use crate::signals::Signal;
 use crate::systemd;
 
-/// How long the supervisor may take to close its sessions.
+/// How long the supervisor may take to close its sessions, and the pool to
+/// close its connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connections that were told to end may take to be gone.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,6 +41,10 @@ impl Daemon<'_> {
         let ended = async { while self.supervising.join_next().await.is_some() {} };
         if within(CLOSE_TIMEOUT, ended).await.is_none() {
             self.supervising.shutdown().await;
+        }
+        self.schema.close().await;
+        if self.store.close(CLOSE_TIMEOUT).await {
+            lines::database_pool_closed();
         }
         self.gate.stopped();
         self.listeners.close_admin().await;

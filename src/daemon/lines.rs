@@ -139,6 +139,13 @@ pub(super) fn listener_closed(address: &str) {
     );
 }
 
+pub(super) fn database_pool_closed() {
+    tracing::info!(
+        event = "database_pool_closed",
+        "the connections of requests to the database are closed"
+    );
+}
+
 pub(super) fn shutdown_complete(took: Duration) {
     tracing::info!(
         event = "application_shutdown_complete",

@@ -1,9 +1,12 @@
 //! SIGHUP: the configuration is read again, and taken over only when it holds
 //! and what it names is up.
 
+use std::sync::Arc;
+
 use tokio::task::JoinSet;
 
 use super::plan_aside;
+use super::schema::Coming;
 use crate::config::{Config, HiddenChange, Loaded, Sources, hidden_changes};
 use crate::supervisor::{Applied, Handle, Refused};
 use crate::telemetry::Telemetry;
@@ -17,6 +20,7 @@ pub(super) struct Reloads<'a> {
     started: Config,
     /// What the last reload brought.
     loaded: Loaded,
+    coming: Coming,
     telemetry: &'a Telemetry,
     /// Someone asked since the last one began.
     asked: bool,
@@ -27,11 +31,17 @@ pub(super) struct Reloads<'a> {
 pub(super) type Outcome = Result<(Loaded, Applied), Vec<String>>;
 
 impl<'a> Reloads<'a> {
-    pub(super) fn new(sources: Sources, loaded: Loaded, telemetry: &'a Telemetry) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        loaded: Loaded,
+        coming: Coming,
+        telemetry: &'a Telemetry,
+    ) -> Self {
         Self {
             sources,
             started: loaded.config.clone(),
             loaded,
+            coming,
             telemetry,
             asked: false,
             running: JoinSet::new(),
@@ -50,9 +60,11 @@ impl<'a> Reloads<'a> {
         }
         self.asked = false;
         let (sources, supervisor) = (self.sources.clone(), supervisor.clone());
+        let coming = self.coming.clone();
         self.running.spawn(async move {
             let (loaded, graph) = plan_aside(sources).await?;
             let dependencies = loaded.config.dependencies.clone();
+            coming.store(Some(Arc::new(loaded.config.clone())));
             let applied = supervisor.reload(dependencies, graph).await;
             match applied {
                 Ok(applied) => Ok((loaded, applied)),
@@ -73,6 +85,7 @@ impl<'a> Reloads<'a> {
     /// Takes over what was loaded, tells of it, and answers with the new
     /// configuration.
     pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Config> {
+        self.coming.store(None);
         let (loaded, applied) = match outcome {
             Ok(reloaded) => reloaded,
             Err(problems) => {

@@ -1,6 +1,8 @@
 //! Postgres: an answered query over a session of its own, directly or through
 //! a pooler.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio_postgres::Client;
@@ -26,15 +28,32 @@ pub use open::open;
 const QUESTION: &str =
     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'";
 
+/// Something else that must hold before a server counts as up.
+pub trait Examine: std::fmt::Debug + Send + Sync + 'static {
+    /// Asks over an open session whose server has just answered.
+    fn examine<'a>(&'a self, client: &'a Client) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
 /// Checks a Postgres server.
 #[derive(Debug)]
 pub struct PostgresProbe {
     target: PostgresTarget,
+    examine: Option<Arc<dyn Examine>>,
 }
 
 impl PostgresProbe {
     pub fn new(target: PostgresTarget) -> Self {
-        Self { target }
+        Self {
+            target,
+            examine: None,
+        }
+    }
+
+    pub fn examined_by(self, examine: Arc<dyn Examine>) -> Self {
+        Self {
+            examine: Some(examine),
+            ..self
+        }
     }
 }
 
@@ -46,6 +65,7 @@ impl Probe for PostgresProbe {
                 client: Some(client),
                 driver,
                 access: self.target.access,
+                examine: self.examine.clone(),
             }) as Box<dyn Session>)
         }
         .boxed()
@@ -58,6 +78,7 @@ struct PostgresSession {
     client: Option<Client>,
     driver: Driver,
     access: ServerAccess,
+    examine: Option<Arc<dyn Examine>>,
 }
 
 impl Session for PostgresSession {
@@ -76,7 +97,11 @@ impl Session for PostgresSession {
                 _ => failure(&error),
             })?;
             let column = |index| row.try_get::<_, bool>(index).map_err(|e| failure(&e));
-            observe(self.access, column(0)?, column(1)?)
+            let observed = observe(self.access, column(0)?, column(1)?)?;
+            if let Some(examine) = &self.examine {
+                self.driver.run(examine.examine(client)).await??;
+            }
+            Ok(observed)
         }
         .boxed()
     }

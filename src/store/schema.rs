@@ -16,7 +16,10 @@ mod adapter;
 
 mod apply;
 
+mod keeper;
+
 pub use apply::{MigrateError, Migrated, apply};
+pub use keeper::{Keeper, Notice, Plan, Plans};
 
 mod embedded {
     refinery::embed_migrations!("src/store/schema/migrations");

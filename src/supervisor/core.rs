@@ -238,6 +238,7 @@ impl Core {
         self.outputs.push(Output::Spawn {
             node: id,
             generation: node.generation,
+            name: node.config.name.clone(),
             target,
         });
         self.review_needs(id, now);

@@ -59,6 +59,7 @@ pub(crate) enum Output {
     Spawn {
         node: NodeId,
         generation: u32,
+        name: Name,
         target: Target,
     },
     Check {

@@ -54,7 +54,7 @@ impl Servers {
 
     fn factory(&self) -> ProbeFactory {
         let servers = self.clone();
-        Arc::new(move |target| match target {
+        Arc::new(move |_, target| match target {
             Target::Tcp(Address::Tcp { port, .. }) => Arc::new(Scripted(servers.at(*port))),
             other => panic!("{other} has no script"),
         })

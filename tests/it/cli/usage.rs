@@ -15,6 +15,7 @@ async fn help_is_complete_and_wrong_usage_is_2() {
         "wait",
         "status",
         "graph",
+        "migrate",
         "--config",
         "--env-file",
         "--version",
@@ -32,7 +33,7 @@ async fn help_is_complete_and_wrong_usage_is_2() {
         version.stdout,
         format!("budgetd {}\n", env!("CARGO_PKG_VERSION"))
     );
-    for command in ["run", "check", "wait", "status", "graph"] {
+    for command in ["run", "check", "wait", "status", "graph", "migrate"] {
         let help = run(&options, &[command, "--help"]).await;
         help.exits(0).prints("--config").prints("--env-file");
     }

@@ -86,7 +86,7 @@ async fn in_a_process_of_its_own() {
         loaded,
         graph,
         sources,
-        probes: Arc::new(|_| Arc::new(Broken)),
+        probes: Some(Arc::new(|_, _| Arc::new(Broken))),
         telemetry: &telemetry,
     };
     let ended = daemon::run(start, Signals::install().unwrap()).await;
