@@ -1,5 +1,6 @@
 //! What a transaction promises.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ async fn count(transaction: &Transaction) -> Result<i64, StoreError> {
 }
 
 async fn counted(store: &Store) -> i64 {
-    within("a count", store.read(count))
+    within("a count", store.read(async |transaction| count(&transaction).await))
         .await
         .expect("it can be counted")
 }
@@ -44,8 +45,8 @@ async fn what_is_written_is_read_directly_and_through_a_pooler() {
                 let note = format!("{way} {number}");
                 store
                     .write(async |transaction| {
-                        insert(transaction, &note).await?;
-                        count(transaction).await
+                        insert(&transaction, &note).await?;
+                        count(&transaction).await
                     })
                     .await
             }
@@ -76,10 +77,10 @@ async fn handlers_can_be_moved_between_threads() {
     let note = String::from("owned");
     let handler = movable(async move {
         let borrowed = note.as_str();
-        let read = store.read(async |transaction| count(transaction).await);
+        let read = store.read(async |transaction| count(&transaction).await);
         let _: Result<i64, StoreError> = read.await;
         store
-            .write(async |transaction| insert(transaction, borrowed).await)
+            .write(async |transaction| insert(&transaction, borrowed).await)
             .await
     });
     assert!(handler.await.is_err());
@@ -95,15 +96,15 @@ async fn an_error_rolls_back_and_a_swallowed_one_is_not_committed() {
             constraint: "notes_are_unique".to_owned(),
         };
         let twice = stand.store.write(async |transaction| {
-            insert(transaction, "a").await?;
-            insert(transaction, "a").await
+            insert(&transaction, "a").await?;
+            insert(&transaction, "a").await
         });
         assert_eq!(twice.await, Err(conflict.clone()));
         assert_eq!(counted(&stand.store).await, 0);
 
         let swallowed = stand.store.write(async |transaction| {
-            insert(transaction, "a").await?;
-            assert_eq!(insert(transaction, "a").await, Err(conflict.clone()));
+            insert(&transaction, "a").await?;
+            assert_eq!(insert(&transaction, "a").await, Err(conflict.clone()));
             Ok(())
         });
         assert!(matches!(swallowed.await, Err(StoreError::Broken(_))));
@@ -117,13 +118,13 @@ async fn a_read_sees_one_state_and_changes_nothing() {
     postgres.execute(NOTES).await;
     let stand = Stand::new(&postgres.url());
     let read = stand.store.read(async |transaction| {
-        let before = count(transaction).await?;
+        let before = count(&transaction).await?;
         stand
             .store
-            .write(async |other| insert(other, "meanwhile").await)
+            .write(async |other| insert(&other, "meanwhile").await)
             .await?;
-        assert_eq!(count(transaction).await?, before);
-        insert(transaction, "mine").await
+        assert_eq!(count(&transaction).await?, before);
+        insert(&transaction, "mine").await
     });
     assert!(matches!(read.await, Err(StoreError::Unavailable(_))));
     assert_eq!(counted(&stand.store).await, 1);
@@ -134,6 +135,7 @@ async fn statements_of_one_transaction_may_run_concurrently() {
     let (_postgres, pooler) = both_ways().await;
     let stand = Stand::new(&pooler.url());
     let sums = stand.store.read(async |transaction| {
+        let transaction = &*transaction;
         let one = |number: i64| async move {
             let sql = "SELECT $1 + 1, current_setting('transaction_isolation')";
             let row = transaction.row(sql, &[(&number, Type::INT8)]).await?;
@@ -206,7 +208,7 @@ async fn a_read_that_loses_its_connection_is_done_again_and_a_write_is_not() {
     for url in [postgres.url(), pooler.url()] {
         let stand = Stand::new(&url);
         let runs = AtomicUsize::new(0);
-        let lethal = async |transaction: &Transaction| {
+        let lethal = async |transaction: Arc<Transaction>| {
             let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
             let sql = "SELECT CASE WHEN $1 THEN pg_terminate_backend(pg_backend_pid()) END";
             transaction.rows(sql, &[(&first, Type::BOOL)]).await
@@ -238,7 +240,7 @@ async fn a_write_does_not_fail_for_a_connection_that_died_in_the_pool() {
         let note = note.to_string();
         let write = stand
             .store
-            .write(async |transaction| insert(transaction, &note).await);
+            .write(async |transaction| insert(&transaction, &note).await);
         within("a write", write).await.unwrap();
     }
     assert_eq!(counted(&stand.store).await, 20);

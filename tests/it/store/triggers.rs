@@ -1,7 +1,7 @@
 //! What the database itself holds true.
 
 use budgetd::store::schema::apply;
-use budgetd::store::{StoreError, Transaction};
+use budgetd::store::StoreError;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio_postgres::types::Type;
@@ -53,7 +53,7 @@ impl Budget {
 
     async fn token(&self, version: Uuid) -> Uuid {
         let sql = "SELECT revision_token FROM budgetd.budget_versions WHERE id = $1";
-        let read = self.stand.store.read(async |transaction: &Transaction| {
+        let read = self.stand.store.read(async |transaction| {
             let row = transaction.row(sql, &[(&version, Type::UUID)]).await?;
             Ok::<Uuid, StoreError>(row.get(0))
         });
