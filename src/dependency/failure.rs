@@ -78,6 +78,9 @@ impl ErrorKind {
             (Self::NotReady, Kind::Http) => {
                 "the server answers with an unexpected code: look at its logs, or extend `accept`"
             }
+            (Self::NotReady, Kind::Postgres) => {
+                "the server is starting, stopping, full or in recovery, or its schema is not what this version needs: look at the error and at its logs"
+            }
             (Self::NotReady, _) => {
                 "the server is starting, stopping, full or in recovery: look at its logs"
             }

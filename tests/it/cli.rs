@@ -10,6 +10,8 @@ mod check;
 
 mod graph;
 
+mod migrate;
+
 mod run;
 
 mod status;

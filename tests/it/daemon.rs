@@ -18,4 +18,6 @@ mod stop;
 
 mod reload;
 
+mod schema;
+
 mod manager;

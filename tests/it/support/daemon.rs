@@ -71,6 +71,12 @@ impl DaemonOptions {
         self
     }
 
+    /// Leaves a variable out, so that the file may say.
+    pub(crate) fn unset(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     /// A required Postgres at `url`.
     pub(crate) fn database(self, url: &str) -> Self {
         self.variable("DATABASE_URL", url)

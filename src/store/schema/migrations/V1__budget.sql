@@ -78,9 +78,10 @@ CREATE TABLE budgetd.budget_lines (
     created_by_id uuid
 );
 
--- The lines of a version in the order of its lists, and all of them at once.
+-- The lines of a version, by account. Equal entries of this index are kept as
+-- one, which loads quicker than an index that ends with the lines' ids.
 CREATE INDEX budget_lines_of_version
-    ON budgetd.budget_lines (budget_version_id, account_code, id);
+    ON budgetd.budget_lines (budget_version_id, account_code);
 
 CREATE TABLE budgetd.idempotency_keys (
     user_id uuid NOT NULL,
