@@ -177,6 +177,19 @@ fn a_variable_reaches_keys_that_its_name_cannot_spell() {
 }
 
 #[test]
+fn a_postgres_must_be_a_primary_unless_any_will_do() {
+    let access = |file: &str| match &given().file(file).config().dependencies[0].target {
+        Some(Target::Postgres(target)) => target.access,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(access(""), ServerAccess::Primary);
+    assert_eq!(
+        access("dependencies.database.access = 'any'"),
+        ServerAccess::Any
+    );
+}
+
+#[test]
 fn values_keep_their_units() {
     let config = given()
         .file(
