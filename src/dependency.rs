@@ -9,7 +9,7 @@ use std::time::Duration;
 
 mod failure;
 
-pub use failure::{ErrorKind, Failure};
+pub use failure::{ErrorKind, Failure, quote};
 
 /// The dependency that the existing deployment calls its database.
 pub const DATABASE: &str = "database";

@@ -21,6 +21,8 @@ mod connection;
 
 mod activity;
 
+mod transport;
+
 mod service;
 
 mod front;

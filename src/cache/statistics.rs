@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::config::{Dependency, Target};
-use crate::dependency::{CACHE, ErrorKind, Failure, Name};
+use crate::dependency::{CACHE, ErrorKind, Failure, Name, quote};
 use crate::health::{Reader, Status};
 use crate::net;
 use crate::probe::redis::{failure, open};
@@ -98,7 +98,10 @@ impl Statistics {
         let late = |_| Failure::new(ErrorKind::Timeout, "timeout: Redis did not answer");
         let answered = timeout(checks.timeout, question).await.map_err(late)?;
         // What a server quotes of our own words stays between us.
-        answered.map_err(|failure| failure.without(target.secrets()))
+        match answered {
+            Ok((info, keys)) => Ok(statistics(&info, keys, &target.secrets())),
+            Err(failure) => Err(failure.without(target.secrets())),
+        }
     }
 }
 
@@ -108,17 +111,18 @@ impl std::fmt::Debug for Statistics {
     }
 }
 
-async fn info(connection: &mut MultiplexedConnection) -> Result<Value, Failure> {
+/// The reply of INFO, and how many keys there are.
+async fn info(connection: &mut MultiplexedConnection) -> Result<(String, u64), Failure> {
     let classify = |error| failure(&error);
-    let info: String = redis::cmd("INFO")
+    let info = redis::cmd("INFO")
         .query_async(connection)
         .await
         .map_err(classify)?;
-    let keys: u64 = redis::cmd("DBSIZE")
+    let keys = redis::cmd("DBSIZE")
         .query_async(connection)
         .await
         .map_err(classify)?;
-    Ok(statistics(&info, keys))
+    Ok((info, keys))
 }
 
 fn refused(failure: &Failure) -> Value {
@@ -131,7 +135,7 @@ fn refused(failure: &Failure) -> Value {
 
 /// Reads the reply of INFO: lines of `field:value`.
 /// <https://redis.io/docs/latest/commands/info/>
-fn statistics(info: &str, keys: u64) -> Value {
+fn statistics(info: &str, keys: u64, secrets: &[&str]) -> Value {
     let field = |name: &str| {
         info.lines()
             .filter_map(|line| line.trim_end().split_once(':'))
@@ -149,7 +153,7 @@ fn statistics(info: &str, keys: u64) -> Value {
         "misses": misses,
         "hit_rate": hit_rate(hits.unwrap_or(0), misses.unwrap_or(0)),
         "uptime_seconds": number("uptime_in_seconds"),
-        "redis_version": field("redis_version"),
+        "redis_version": field("redis_version").map(|said| quote(said, secrets.iter().copied())),
     })
 }
 
@@ -173,7 +177,7 @@ mod tests {
                     connected_clients:3\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\n\
                     keyspace_hits:2\r\nkeyspace_misses:1\r\n";
         assert_eq!(
-            statistics(info, 42),
+            statistics(info, 42, &[]),
             json!({
                 "status": "enabled",
                 "connected_clients": 3,
@@ -190,8 +194,14 @@ mod tests {
 
     #[test]
     fn a_reply_that_says_nothing_is_no_disaster() {
-        let value = statistics("", 0);
+        let value = statistics("", 0, &[]);
         assert_eq!(value["hit_rate"], 0.0);
         assert_eq!(value["redis_version"], Value::Null);
+    }
+
+    #[test]
+    fn what_the_server_was_told_in_confidence_is_not_repeated() {
+        let value = statistics("redis_version:7 for sesame\r\n", 0, &["sesame"]);
+        assert_eq!(value["redis_version"], "7 for ***");
     }
 }

@@ -78,6 +78,24 @@ impl Layers {
         }
     }
 
+    /// The keys of `path`, which comes from a variable's name, as the layers
+    /// so far write them: such a name has one case, and neither `-` nor `.`.
+    fn spelled(&self, path: &[&str]) -> Vec<String> {
+        let mut table = self.values();
+        let spell = |part: &&str| {
+            let written = table.contains_key(*part).then(|| (*part).to_owned());
+            let written = written
+                .or_else(|| table.keys().find(|key| is_meant(key, part)).cloned())
+                .unwrap_or_else(|| (*part).to_owned());
+            table = match table.remove(&written) {
+                Some(Value::Dict(_, within)) => within,
+                _ => Dict::new(),
+            };
+            written
+        };
+        path.iter().map(spell).collect()
+    }
+
     /// All values, merged.
     pub(super) fn values(&self) -> Dict {
         match self.figment.find_value("") {
@@ -186,7 +204,17 @@ impl Variables {
                 );
                 continue;
             }
+            let path = layers.spelled(&path);
             layers.set(&path, value.clone(), from);
         }
     }
+}
+
+/// Whether the part of a variable's name means this key.
+fn is_meant(key: &str, part: &str) -> bool {
+    let plain = |c: char| match c {
+        '-' | '.' => '_',
+        other => other.to_ascii_lowercase(),
+    };
+    key.chars().map(plain).eq(part.chars().map(plain))
 }

@@ -187,7 +187,7 @@ impl<'a> Section<'a> {
             let from = self.layers.origin(value, &path);
             let message = match self.nearest(key) {
                 Some(known) => format!("unknown key; did you mean `{known}`?"),
-                None => "unknown key".to_owned(),
+                None => format!("unknown key; known are {}", self.asked.join(", ")),
             };
             self.report.problem(from, Some(path), message);
         }

@@ -112,16 +112,26 @@ impl Failure {
 
     /// The same without what the peer was told in confidence: some servers
     /// quote what they refuse.
-    pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        for secret in secrets {
-            let secret = squeezed(secret);
-            if secret.chars().count() >= MIN_SECRET_CHARS {
-                self.message = self.message.replace(&secret, HIDDEN);
-                hide_begun(&mut self.message, &secret);
-            }
+    pub fn without<'a>(self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            message: quote(&self.message, secrets),
+            ..self
         }
-        self
     }
+}
+
+/// What a peer said, fit to be shown: one bounded line, without what the peer
+/// was told in confidence.
+pub fn quote<'a>(said: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut line = one_line(said);
+    for secret in secrets {
+        let secret = squeezed(secret);
+        if secret.chars().count() >= MIN_SECRET_CHARS {
+            line = line.replace(&secret, HIDDEN);
+            hide_begun(&mut line, &secret);
+        }
+    }
+    line
 }
 
 /// Where a message was cut, a secret may have just begun.

@@ -1,19 +1,12 @@
 //! What a connection is doing, as far as its deadlines must know.
 //!
 //! hyper tells nobody when the first byte of a request arrives or whether a
-//! write is stuck, so the transport it reads from and writes to is watched.
+//! write is stuck, so the `transport` it reads from and writes to is watched.
 //! All of it happens inside one task; the atomics are there because the parts
 //! travel in `Send` futures, not because anything races.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::exchange::Exchange;
 
@@ -37,6 +30,8 @@ pub(super) struct Activity {
     changes: AtomicU32,
     /// Bytes went out since this was last looked at.
     wrote: AtomicBool,
+    /// Bytes of a response may not have been written yet.
+    owed: AtomicBool,
     /// The peer does not take what is written.
     write_blocked: AtomicBool,
     /// A request has been served or is being served.
@@ -82,11 +77,28 @@ impl Activity {
     }
 
     pub(super) fn response_began(&self) {
+        self.owed.store(true, Relaxed);
         self.enter(Stage::Responding);
     }
 
     pub(super) fn response_ended(&self) {
         self.enter(Stage::Idle);
+    }
+
+    fn is_between_requests(&self) -> bool {
+        matches!(self.stage(), Stage::Idle | Stage::Head)
+    }
+
+    /// Whether nothing that is written now belongs to a response of ours.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.is_between_requests() && !self.owed.load(Relaxed)
+    }
+
+    /// Everything that was written so far has been handed to the kernel.
+    pub(super) fn flushed(&self) {
+        if self.owed.load(Relaxed) && self.is_between_requests() {
+            self.owed.store(false, Relaxed);
+        }
     }
 
     pub(super) fn was_used(&self) -> bool {
@@ -97,6 +109,15 @@ impl Activity {
     /// of bytes that the runtime has not been told of.
     pub(super) fn ask_for_unread(&self) {
         self.peek.store(true, Relaxed);
+    }
+
+    /// Whether someone asked, once.
+    pub(super) fn wants_unread(&self) -> bool {
+        self.peek.swap(false, Relaxed)
+    }
+
+    pub(super) fn set_unread(&self, unread: bool) {
+        self.unread.store(unread, Relaxed);
     }
 
     pub(super) fn has_unread(&self) -> bool {
@@ -113,6 +134,15 @@ impl Activity {
 
     pub(super) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Relaxed)
+    }
+
+    pub(super) fn write_tried(&self, wrote: bool, blocked: bool) {
+        if blocked != self.is_write_blocked() {
+            self.write_blocked.store(blocked, Relaxed);
+        }
+        if wrote {
+            self.wrote.store(true, Relaxed);
+        }
     }
 
     /// Whether bytes went out since the last call.
@@ -134,110 +164,5 @@ impl Activity {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-/// A byte stream that connections are served over.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether bytes wait in the kernel that the runtime has not seen yet.
-    fn has_unread(&self) -> bool;
-}
-
-impl Transport for TcpStream {
-    fn has_unread(&self) -> bool {
-        peek(&SockRef::from(self))
-    }
-}
-
-impl Transport for UnixStream {
-    fn has_unread(&self) -> bool {
-        peek(&SockRef::from(self))
-    }
-}
-
-/// The sockets are non-blocking: without bytes this is an error, and after
-/// the peer's last byte it is zero.
-fn peek(socket: &SockRef<'_>) -> bool {
-    let mut byte = [std::mem::MaybeUninit::uninit()];
-    socket.peek(&mut byte).is_ok_and(|read| read > 0)
-}
-
-#[cfg(test)]
-impl Transport for tokio::io::DuplexStream {
-    fn has_unread(&self) -> bool {
-        false
-    }
-}
-
-/// A transport whose activity is watched.
-#[derive(Debug)]
-pub(super) struct Watched<T> {
-    pub(super) inner: T,
-    pub(super) activity: Arc<Activity>,
-}
-
-impl<T: Transport> Watched<T> {
-    fn note_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        let blocked = result.is_pending();
-        if blocked != self.activity.is_write_blocked() {
-            self.activity.write_blocked.store(blocked, Relaxed);
-        }
-        if matches!(result, Poll::Ready(Ok(1..))) {
-            self.activity.wrote.store(true, Relaxed);
-        }
-        result
-    }
-}
-
-impl<T: Transport> AsyncRead for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        // Empty lines between requests are no beginning (RFC 9112, 2.2).
-        let begins = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-        if self.activity.stage() == Stage::Idle && buffer.filled()[before..].iter().any(begins) {
-            self.activity.head_began();
-        }
-        if result.is_pending() && self.activity.peek.swap(false, Relaxed) {
-            let unread = self.inner.has_unread();
-            self.activity.unread.store(unread, Relaxed);
-        }
-        result
-    }
-}
-
-impl<T: Transport> AsyncWrite for Watched<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.note_write(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.note_write(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

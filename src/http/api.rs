@@ -87,6 +87,7 @@ pub(super) fn with_defaults(router: Router) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(async || error::method_not_allowed(None))
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::map_response(error::in_our_form))
         .layer(middleware::from_fn(note_route))
 }
 

@@ -20,9 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::activity::{Activity, Stage, Transport, Watched};
+use super::activity::{Activity, Stage};
 use super::error;
 use super::exchange::ResponseBody;
+use super::transport::{Transport, Watched};
 
 /// The largest head of a request, in bytes: `431` above it. Bearer tokens with
 /// many claims and a browser's cookies fit several times over.
@@ -84,10 +85,7 @@ where
         > + Unpin,
     S::Future: Unpin,
 {
-    let io = TokioIo::new(Watched {
-        inner: transport,
-        activity: activity.clone(),
-    });
+    let io = TokioIo::new(Watched::new(transport, activity.clone()));
     let hyper = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
@@ -113,7 +111,7 @@ where
     let Driver {
         hyper, activity, ..
     } = driver;
-    let transport = hyper.into_parts().io.into_inner().inner;
+    let transport = hyper.into_parts().io.into_inner().into_inner();
     finish(transport, &activity, ended).await;
     ended
 }

@@ -1,8 +1,8 @@
 //! Errors as clients know them: `{"detail": "…"}`.
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
@@ -41,6 +41,37 @@ pub fn method_not_allowed(allow: Option<&'static str>) -> Response<Body> {
             .insert(ALLOW, HeaderValue::from_static(allow));
     }
     response
+}
+
+/// The longest words of a library that become a detail, in bytes.
+const MAX_DETAIL: usize = 4 * 1024;
+
+/// Gives an error that a library has answered the form of ours, with its own
+/// words if it has any.
+pub(super) async fn in_our_form(response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.headers().get(CONTENT_TYPE) == Some(&JSON) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let said = to_bytes(body, MAX_DETAIL).await.unwrap_or_default();
+    let detail = match std::str::from_utf8(&said) {
+        Ok(words) if !words.is_empty() => words,
+        _ => status.canonical_reason().unwrap_or_default(),
+    };
+    parts.headers.insert(CONTENT_TYPE, JSON);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(document(detail)))
+}
+
+/// What hyper answers by itself to bytes that are no request, of which `head`
+/// is the beginning, in the form of ours.
+pub(super) fn refusal(head: &[u8]) -> Bytes {
+    // `HTTP/1.1 400 `
+    let code = head.get(9..12).map(StatusCode::from_bytes);
+    let status = code.and_then(Result::ok).unwrap_or(StatusCode::BAD_REQUEST);
+    raw(status, status.canonical_reason().unwrap_or_default())
 }
 
 /// An HTTP/1.1 response as bytes, for a connection without hyper. It ends the

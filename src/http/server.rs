@@ -15,12 +15,13 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Transport};
+use super::activity::Activity;
 use super::admission::{Admission, Seat};
 use super::connection::{self, Deadlines};
 use super::error;
 use super::front::Front;
 use super::service::ConnectionService;
+use super::transport::Transport;
 
 /// How long accepting pauses when the operating system has nothing left for
 /// another connection, in which time some may end.

@@ -142,6 +142,54 @@ fn operators_add_dependencies_in_files_and_by_variables() {
 }
 
 #[test]
+fn a_variable_reaches_keys_that_its_name_cannot_spell() {
+    let config = given()
+        .file(
+            "[dependencies.Mail-Queue]\nkind = 'tcp'\nurl = 'tcp://a:1'\n\
+             [dependencies.mail_queue]\nkind = 'tcp'\nurl = 'tcp://a:1'\n",
+        )
+        .variable("BUDGETD__DEPENDENCIES__MAIL_QUEUE__FALL", "7")
+        .config();
+    let fall = |name: &str| config.dependency(name).unwrap().checks.fall;
+    assert_eq!(
+        (fall("mail_queue"), fall("Mail-Queue")),
+        (7, 3),
+        "the exact one"
+    );
+
+    let config = given()
+        .file(
+            "[dependencies.Mail-Queue]\nkind = 'http'\nurl = 'http://a/'\n\
+             headers = { X-Api-Key = 'from the file' }\n",
+        )
+        .variable("BUDGETD__DEPENDENCIES__MAIL_QUEUE__FALL", "7")
+        .variable("BUDGETD__DEPENDENCIES__MAIL_QUEUE__HEADERS__X_API_KEY", "k")
+        .config();
+    let dependency = config.dependency("Mail-Queue").unwrap();
+    assert_eq!(dependency.checks.fall, 7);
+    let Some(Target::Http(target)) = &dependency.target else {
+        panic!("it is an HTTP dependency");
+    };
+    assert_eq!(
+        target.headers,
+        [("x-api-key".to_owned(), Secret::from("k"))]
+    );
+}
+
+#[test]
+fn a_postgres_must_be_a_primary_unless_any_will_do() {
+    let access = |file: &str| match &given().file(file).config().dependencies[0].target {
+        Some(Target::Postgres(target)) => target.access,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(access(""), ServerAccess::Primary);
+    assert_eq!(
+        access("dependencies.database.access = 'any'"),
+        ServerAccess::Any
+    );
+}
+
+#[test]
 fn values_keep_their_units() {
     let config = given()
         .file(

@@ -216,13 +216,19 @@ fn seconds_must_be_positive_and_finite() {
         "soon",
         "5 parsecs",
     ] {
-        let problems = given().variable("REDIS_SOCKET_TIMEOUT", text).problems();
-        assert_eq!(
-            problems,
-            "cannot use dependencies.cache.timeout from the variable REDIS_SOCKET_TIMEOUT: \
-             a duration from 1ms to 10m is expected, written in seconds",
-            "{text}"
-        );
+        for (variable, key) in [
+            ("REDIS_CONNECT_TIMEOUT", "connect_timeout"),
+            ("REDIS_SOCKET_TIMEOUT", "timeout"),
+        ] {
+            assert_eq!(
+                given().variable(variable, text).problems(),
+                format!(
+                    "cannot use dependencies.cache.{key} from the variable {variable}: \
+                     a duration from 1ms to 10m is expected, written in seconds"
+                ),
+                "{text}"
+            );
+        }
     }
     let unit = given().variable("REDIS_SOCKET_TIMEOUT", "250ms").config();
     let cache = unit.dependency("cache").unwrap();

@@ -31,7 +31,7 @@ fn every_problem_is_told_with_its_place_and_what_is_allowed() {
          cannot use checks.interval from 0.toml, line 6: a duration from 10ms to 1day is expected, written as \"250ms\", \"5s\" or \"2m\"\n\
          cannot use checks.jitter from 0.toml, line 8: a number from 0 to 1 is expected\n\
          cannot use checks.fall from 0.toml, line 7: a whole number from 1 to 1000 is expected\n\
-         cannot use nonsense from 0.toml, line 9: unknown key"
+         cannot use nonsense from 0.toml, line 9: unknown key; known are environment, api, admin, log, lifecycle, auth, database, cache, limits, checks, dependencies"
     );
 }
 

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::admin_stream::AdminStream;
-use crate::http::activity::Transport;
 use crate::http::listener::{AdminListener, AdminSocket};
+use crate::http::transport::Transport;
 
 /// Something that connections come from.
 pub trait Acceptor: Send + sealed::Accept {}

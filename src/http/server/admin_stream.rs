@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::http::activity::Transport;
+use crate::http::transport::Transport;
 
 #[derive(Debug)]
 pub enum AdminStream {

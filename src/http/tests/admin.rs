@@ -37,6 +37,13 @@ async fn the_admin_socket_serves_its_paths_and_goes_away() {
             .await;
         assert_eq!(client.answer().await.status, code, "{name}");
     }
+    // What the path extractor refuses by itself.
+    client
+        .send("POST /check/%ff HTTP/1.1\r\nhost: t\r\n\r\n")
+        .await;
+    let refused = client.answer().await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.detail().contains("UTF-8"), "{refused:?}");
     assert_eq!(client.get("/check/database").await.status, 405);
     assert_eq!(client.get("/docs").await.status, 404);
 

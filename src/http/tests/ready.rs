@@ -39,6 +39,20 @@ async fn a_connection_is_kept_for_many_requests() {
 }
 
 #[tokio::test]
+async fn a_broken_process_is_not_alive_and_says_what_is_broken() {
+    let server = Builder {
+        liveness: std::sync::Arc::new(|| Err("it does not turn".into())),
+        ..Builder::default()
+    }
+    .start()
+    .await;
+    let live = server.get("/health/live").await;
+    assert_eq!(live.status, 503);
+    assert_eq!(live.detail(), "it does not turn");
+    assert_eq!(server.get("/health/ready").await.status, 200);
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::{self, AdminListen, HealthDetails, Listen, Origin};
 use crate::dependency::{Kind, Policy};
 use crate::health::{self, DependencyHealth, Snapshot, Status, Writer};
+use crate::http::health::Liveness;
 use crate::http::{
     AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Context, Front, Outcome,
     Settings, Stop, serve,
@@ -89,6 +90,7 @@ pub(crate) struct Server {
 pub(crate) struct Builder {
     pub(crate) settings: config::Api,
     pub(crate) v1: Router,
+    pub(crate) liveness: Liveness,
     pub(crate) dependencies: Vec<DependencyHealth>,
 }
 
@@ -97,6 +99,7 @@ impl Default for Builder {
         Self {
             settings: settings(),
             v1: Router::new(),
+            liveness: Arc::new(|| Ok(())),
             dependencies: vec![dependency("database", Policy::Required, Status::Ok)],
         }
     }
@@ -112,7 +115,7 @@ impl Builder {
             settings: Arc::new(ArcSwap::from_pointee(self.settings)),
             health: reader,
             phase: phase_reader,
-            liveness: Arc::new(|| Ok(())),
+            liveness: self.liveness,
             cache_statistics: Arc::new(|| {
                 async { serde_json::json!({"status": "disabled"}) }.boxed()
             }),

@@ -37,6 +37,8 @@ async fn help_is_complete_and_wrong_usage_is_2() {
         let help = run(&options, &[command, "--help"]).await;
         help.exits(0).prints("--config").prints("--env-file");
     }
+    let wait = run(&options, &["wait", "--help"]).await;
+    wait.prints("[default: 30s]");
     for wrong in [
         &["--nonsense"][..],
         &["nonsense"],

@@ -164,11 +164,14 @@ async fn a_required_auth_api_gates() {
 async fn a_pooler_may_stand_in_front_of_the_database() {
     let postgres = Postgres::start().await;
     let pooler = PgBouncer::start(&postgres).await;
-    let daemon = DaemonOptions::default()
+    let mut daemon = DaemonOptions::default()
         .brisk()
         .database(&pooler.url())
         .serve()
         .await;
+    // The existing deployment tells its driver of the pooler in the URL.
+    let warning = daemon.event("config_warning").await;
+    assert!(warning["message"].as_str().unwrap().contains("`pgbouncer`"));
     daemon.until_checked("database", 5).await;
     assert_eq!(daemon.until_overall("ok").await, 200);
     daemon.assert_transitions("database", &["ready"]).await;

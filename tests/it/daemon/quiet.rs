@@ -95,6 +95,7 @@ async fn the_names_that_dashboards_search_for_stay() {
         .brisk()
         .cache(&redis.url())
         .variable("SUPABASE_URL", &auth.url())
+        .variable("ENVIRONMENT", "staging")
         .serve()
         .await;
     daemon.event("cache_initialization_success").await;
@@ -115,6 +116,7 @@ async fn the_names_that_dashboards_search_for_stay() {
         for field in ["level", "event", "message", "service", "environment"] {
             assert!(line[field].is_string(), "no {field} in {line}");
         }
+        assert_eq!(line["environment"], "staging", "{line}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The paths for operators and scrapers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 
 use hyper::Method;
 
@@ -234,4 +235,18 @@ async fn a_check_can_be_asked_for() {
             .len(),
         8
     );
+}
+
+#[tokio::test]
+async fn it_can_be_left_out() {
+    let daemon = DaemonOptions::default()
+        .variable("BUDGETD__ADMIN__LISTEN", "")
+        .serve()
+        .await;
+    assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
+    let refused = client::get(daemon.admin(), "/health").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    for path in ["/metrics", "/status"] {
+        assert_eq!(daemon.get(path).await.unwrap().code, 404, "{path}");
+    }
 }

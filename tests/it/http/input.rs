@@ -17,6 +17,16 @@ async fn connect(port: u16) -> TcpStream {
     TcpStream::connect(("127.0.0.1", port)).await.unwrap()
 }
 
+/// What is no request is answered as every error is, and has an id, too.
+#[track_caller]
+fn is_in_our_form(answer: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\nx-correlation-id: "), "{answer}");
+    assert!(head.contains("\r\nconnection: close"), "{answer}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert!(body["detail"].is_string(), "{answer}");
+}
+
 #[tokio::test]
 async fn garbage_is_400_and_costs_nobody_else_anything() {
     let daemon = daemon().await;
@@ -38,6 +48,7 @@ async fn garbage_is_400_and_costs_nobody_else_anything() {
             let answer = client::raw(port, garbage).await;
             let shown = String::from_utf8_lossy(garbage);
             assert_eq!(codes(&answer), ["400"], "{shown:?}: {answer}");
+            is_in_our_form(&answer);
         }
     }
     assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
@@ -57,6 +68,7 @@ async fn a_flood_of_headers_is_431() {
         let answer = client::raw(daemon.api(), &request).await;
         let code = codes(&answer);
         assert!(code == [expected] || code == ["431"], "{answer}");
+        is_in_our_form(&answer);
     }
     assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
 }
@@ -160,6 +172,14 @@ async fn pipelined_requests_are_answered_in_order() {
                      GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
     let answer = client::raw(daemon.api(), pipelined).await;
     assert_eq!(codes(&answer), ["200", "404", "405", "200"], "{answer}");
+
+    // The answers before garbage are those of requests.
+    for first in ["GET /", "GET /health", "HEAD /docs/", "GET /openapi.json"] {
+        let requests = format!("{first} HTTP/1.1\r\nhost: t\r\n\r\nrubbish\r\n\r\n");
+        let answer = client::raw(daemon.api(), requests).await;
+        assert_eq!(codes(&answer), ["200", "400"], "{answer}");
+        is_in_our_form(&answer[answer.rfind("HTTP/1.1 ").unwrap()..]);
+    }
 
     // One byte at a time is the same request.
     let mut stream = connect(daemon.api()).await;

@@ -54,3 +54,19 @@ async fn a_closed_stdout_is_no_reason_to_stop() {
     assert_eq!(daemon.exit().await, 0);
     assert_eq!(daemon.stderr(), "");
 }
+
+#[tokio::test]
+async fn the_log_is_text_for_people_when_it_is_told_to() {
+    let mut daemon = DaemonOptions::default()
+        .variable("BUDGETD__LOG__FORMAT", "pretty")
+        .start();
+    daemon.open().await;
+    daemon.signal(Signal::INT);
+    assert_eq!(daemon.exit().await, 0);
+    let text = daemon.stdout();
+    assert!(
+        text.contains("event=\"application_startup_begin\""),
+        "{text}"
+    );
+    assert!(!text.contains('{') && !text.contains('\u{1b}'), "{text}");
+}

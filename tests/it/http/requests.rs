@@ -48,6 +48,15 @@ async fn methods_and_paths() {
         assert_eq!(delete.json()["detail"], "Method Not Allowed");
         let allow = delete.header("allow").unwrap_or_default().replace(' ', "");
         assert_eq!(allow, "GET,HEAD", "{path}");
+
+        if path.starts_with("/health") {
+            let get = daemon.ask(path).await;
+            assert_eq!(get.code, 200, "{path} of the admin listener");
+            assert_eq!(get.header("cache-control"), Some("no-store"), "{path}");
+            let head = client::request(daemon.admin(), Method::HEAD, path, &[]);
+            let head = head.await.unwrap();
+            assert_eq!((head.code, &*head.body), (200, ""), "{path}");
+        }
     }
     for path in [
         "/nowhere",

@@ -22,13 +22,19 @@ pub(super) enum Tongue {
     RedisError,
     /// One whose code is the secret.
     RedisCode,
+    /// A Redis in working order, except that INFO is refused with all that the
+    /// client has said.
+    RedisInfoError,
+    /// The same, but INFO tells it as the version.
+    RedisInfo,
     /// Asks for the password of Postgres in the clear, repeats it in a notice
     /// and in an error.
     PostgresError,
 }
 
 impl Tongue {
-    pub(super) const ALL: [Self; 6] = [
+    /// Those that are no good as what they are taken for.
+    pub(super) const BROKEN: [Self; 6] = [
         Self::Echo,
         Self::Http,
         Self::HttpRedirect,
@@ -37,8 +43,9 @@ impl Tongue {
         Self::PostgresError,
     ];
 
-    fn says(self, heard: &[u8]) -> Vec<u8> {
-        let words = String::from_utf8_lossy(heard).replace(['\r', '\n', '\0'], " ");
+    /// The answer to what was `heard` now, `before` which there was more.
+    fn says(self, heard: &[u8], before: &[u8]) -> Vec<u8> {
+        let words = one_line(heard);
         match self {
             Self::Echo => heard.to_owned(),
             Self::Http => format!(
@@ -55,6 +62,16 @@ impl Tongue {
                 let code = words.split(' ').find(|word| word.contains(MARK));
                 format!("-{} is no good\r\n", code.unwrap_or("ERR")).into()
             }
+            Self::RedisInfoError | Self::RedisInfo => {
+                let commands = words.split(' ').filter_map(|word| match word {
+                    "AUTH" | "CLIENT" => Some("+OK\r\n".to_owned()),
+                    "PING" => Some("+PONG\r\n".to_owned()),
+                    "DBSIZE" => Some(":0\r\n".to_owned()),
+                    "INFO" => Some(self.info(&one_line(before))),
+                    _ => None,
+                });
+                commands.collect::<String>().into()
+            }
             // No TLS here.
             Self::PostgresError if heard == SSL_REQUEST => b"N".to_vec(),
             Self::PostgresError if heard.first() != Some(&b'p') => {
@@ -68,6 +85,18 @@ impl Tongue {
             }
         }
     }
+
+    fn info(self, heard: &str) -> String {
+        if self == Self::RedisInfoError {
+            return format!("-ERR not after {heard}\r\n");
+        }
+        let info = format!("redis_version:7 after {heard}\r\n");
+        format!("${}\r\n{info}\r\n", info.len())
+    }
+}
+
+fn one_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace(['\r', '\n', '\0'], " ")
 }
 
 /// `SSLRequest`.
@@ -127,14 +156,13 @@ impl Parrot {
 
 async fn converse(mut stream: TcpStream, tongue: Tongue, heard: Arc<Mutex<Vec<u8>>>) {
     let mut buffer = vec![0; 16 * 1024];
+    let mut before = Vec::new();
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        heard.lock().unwrap().extend_from_slice(&buffer[..count]);
-        if stream
-            .write_all(&tongue.says(&buffer[..count]))
-            .await
-            .is_err()
-        {
+        let said = &buffer[..count];
+        heard.lock().unwrap().extend_from_slice(said);
+        if stream.write_all(&tongue.says(said, &before)).await.is_err() {
             return;
         }
+        before.extend_from_slice(said);
     }
 }
