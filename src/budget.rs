@@ -21,10 +21,22 @@ mod problem;
 
 pub use problem::{Loc, Problem, Problems};
 
+mod input;
+
+pub use input::path_id;
+
+mod page;
+
+pub use page::{Page, Paging};
+
 mod version;
 
-pub use version::{CloneRequest, NewVersion, Version, VersionChange};
+pub use version::{
+    CloneRequest, ComparisonQuery, NewVersion, Version, VersionChange, VersionQuery,
+};
 
 mod line;
 
-pub use line::{AccountCode, InvalidAccountCode, Line, LineChange, NewLine};
+pub use line::{
+    AccountCode, InvalidAccountCode, Line, LineChange, LineQuery, MAXIMUM_LINES, NewLine, NewLines,
+};

@@ -59,6 +59,13 @@ impl Problems {
         }
     }
 
+    pub(super) fn append(&mut self, other: Self) {
+        for problem in other.first {
+            self.push(problem);
+        }
+        self.more += other.more;
+    }
+
     pub fn is_empty(&self) -> bool {
         self.first.is_empty()
     }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{OrganizationId, RevisionToken, UserId, VersionId, VersionStatus};
+use super::input::{Fault, Fields, Value};
+use super::{OrganizationId, Paging, Problems, RevisionToken, UserId, VersionId, VersionStatus};
 
 /// A version of a year's budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -75,20 +76,139 @@ pub struct CloneRequest {
     pub clone_configuration: bool,
 }
 
-/// The academic year that ends in a fiscal year: `2025-2026` for 2026.
-fn academic_year(fiscal_year: i32) -> String {
-    format!("{}-{fiscal_year}", fiscal_year - 1)
+/// Which versions are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct VersionQuery {
+    #[param(ignore)]
+    pub paging: Paging,
+    #[param(minimum = 2020, maximum = 2100)]
+    pub fiscal_year: Option<i32>,
+    pub status: Option<VersionStatus>,
+    pub organization_id: Option<OrganizationId>,
+}
+
+/// Which versions are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ComparisonQuery {
+    pub base: VersionId,
+    pub other: VersionId,
+}
+
+fn name(value: &Value<'_>) -> Result<String, Fault> {
+    value.name(100)
+}
+
+fn fiscal_year(value: &Value<'_>) -> Result<i32, Fault> {
+    value.integer(2020, 2100)
+}
+
+fn academic_year(value: &Value<'_>) -> Result<String, Fault> {
+    value.name(20)
+}
+
+impl NewVersion {
+    /// Reads the JSON body of a request.
+    pub fn from_json(body: &[u8]) -> Result<Self, Problems> {
+        let mut fields = Fields::of_body(body)?;
+        let name = fields.required("name", name);
+        let fiscal_year = fields.required("fiscal_year", fiscal_year);
+        let academic_year = fields.optional("academic_year", academic_year);
+        let notes = fields.optional("notes", Value::notes);
+        let is_baseline = fields.optional("is_baseline", Value::boolean);
+        let parent_version_id = fields.optional("parent_version_id", Value::uuid);
+        let organization_id = fields.optional("organization_id", Value::uuid);
+        fields.finish(|| {
+            let fiscal_year = fiscal_year?;
+            Some(Self {
+                name: name?,
+                fiscal_year,
+                academic_year: academic_year.unwrap_or_else(|| ending_in(fiscal_year)),
+                notes: notes.flatten(),
+                is_baseline: is_baseline.unwrap_or(false),
+                parent_version_id,
+                organization_id,
+            })
+        })
+    }
+}
+
+impl VersionChange {
+    /// Reads the JSON body of a request.
+    pub fn from_json(body: &[u8]) -> Result<Self, Problems> {
+        let mut fields = Fields::of_body(body)?;
+        let change = Self {
+            name: fields.optional("name", name),
+            notes: fields.nullable("notes", Value::notes),
+        };
+        fields.finish(|| Some(change))
+    }
 }
 
 impl CloneRequest {
+    /// Reads the JSON body of a request.
+    pub fn from_json(body: &[u8]) -> Result<Self, Problems> {
+        let mut fields = Fields::of_body(body)?;
+        let name = fields.required("name", name);
+        let fiscal_year = fields.optional("fiscal_year", fiscal_year);
+        let academic_year = fields.optional("academic_year", academic_year);
+        let clone_configuration = fields.optional("clone_configuration", Value::boolean);
+        fields.finish(|| {
+            Some(Self {
+                name: name?,
+                fiscal_year,
+                academic_year,
+                clone_configuration: clone_configuration.unwrap_or(true),
+            })
+        })
+    }
+
     /// The fiscal and the academic year of the copy of a source.
     pub fn years(&self, source: &Version) -> (i32, String) {
         let fiscal_year = self.fiscal_year.unwrap_or(source.fiscal_year);
         let academic_year = match &self.academic_year {
             Some(academic_year) => academic_year.clone(),
             None if fiscal_year == source.fiscal_year => source.academic_year.clone(),
-            None => academic_year(fiscal_year),
+            None => ending_in(fiscal_year),
         };
         (fiscal_year, academic_year)
     }
 }
+
+impl VersionQuery {
+    /// Reads the query of a request.
+    pub fn from_query(query: Option<&str>) -> Result<Self, Problems> {
+        let mut fields = Fields::of_query(query);
+        let read = Self {
+            paging: Paging::read(&mut fields),
+            fiscal_year: fields.optional("fiscal_year", fiscal_year),
+            status: fields.optional("status", Value::word),
+            organization_id: fields.optional("organization_id", Value::uuid),
+        };
+        fields.finish(|| Some(read))
+    }
+}
+
+impl ComparisonQuery {
+    /// Reads the query of a request.
+    pub fn from_query(query: Option<&str>) -> Result<Self, Problems> {
+        let mut fields = Fields::of_query(query);
+        let base = fields.required("base", Value::uuid);
+        let other = fields.required("other", Value::uuid);
+        fields.finish(|| {
+            Some(Self {
+                base: base?,
+                other: other?,
+            })
+        })
+    }
+}
+
+/// The academic year that ends in a fiscal year: `2025-2026` for 2026.
+fn ending_in(fiscal_year: i32) -> String {
+    format!("{}-{fiscal_year}", fiscal_year - 1)
+}
+
+#[cfg(test)]
+mod tests;

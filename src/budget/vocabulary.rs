@@ -11,6 +11,11 @@ use utoipa::ToSchema;
 #[error("not one of the known words")]
 pub struct Unknown;
 
+/// A closed set of words, the same in JSON, in CSV and in the database.
+pub(super) trait Word: FromStr<Err = Unknown> + 'static {
+    const WORDS: &[&'static str];
+}
+
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -28,6 +33,10 @@ macro_rules! words {
                     $(Self::$variant => $word,)*
                 }
             }
+        }
+
+        impl Word for $name {
+            const WORDS: &[&'static str] = &[$($word),*];
         }
 
         impl FromStr for $name {
