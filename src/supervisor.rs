@@ -53,7 +53,7 @@ mod meters;
 
 pub use self::fatal::Fatal;
 pub use self::handle::Handle;
-pub use self::meters::describe as describe_metrics;
+pub use self::meters::Meters;
 pub use self::pulse::Pulse;
 pub use self::reload::{Applied, Refused};
 
@@ -87,6 +87,7 @@ pub struct Supervisor {
     tasks: HashMap<Id, (NodeId, u32)>,
     reload: Option<oneshot::Sender<Result<Applied, Refused>>>,
     pulse: Pulse,
+    meters: Meters,
     last_turn: Instant,
 }
 
@@ -121,8 +122,8 @@ impl Supervisor {
         let first = core.snapshot().unwrap_or_else(empty);
         let (health, reader) = health::channel(first, render);
         let (reporting, reports) = mpsc::unbounded_channel();
-        let pulse = Pulse::new();
-        let (handle, commands) = Handle::new(pulse.clone());
+        let (pulse, meters) = (Pulse::new(), Meters::new());
+        let (handle, commands) = Handle::new(pulse.clone(), meters.clone());
         let supervisor = Self {
             core,
             health,
@@ -135,6 +136,7 @@ impl Supervisor {
             tasks: HashMap::new(),
             reload: None,
             pulse,
+            meters,
             last_turn: Instant::now(),
         };
         (supervisor, handle, reader)
@@ -246,10 +248,10 @@ impl Supervisor {
                         running.task.abort();
                     }
                 }
-                Output::Count(name, kind) => meters::transition(&name, kind),
+                Output::Count(name, kind) => self.meters.transition(&name, kind),
                 Output::Tell(line) => {
                     if let Line::ProbeRestarted { dependency, .. } = &line {
-                        meters::restart(dependency);
+                        self.meters.restart(dependency);
                     }
                     log::tell(&line);
                 }
@@ -286,7 +288,7 @@ impl Supervisor {
         if let Report::Checked(checked) = &sent.report
             && let Some(name) = self.core.live_name(sent.node)
         {
-            meters::check(name, checked);
+            self.meters.check(name, checked);
         }
     }
 

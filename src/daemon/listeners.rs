@@ -13,6 +13,7 @@ use crate::cache::Statistics;
 use crate::config::Config;
 use crate::dependency::CACHE;
 use crate::health::Reader;
+use crate::http::metrics::Metrics;
 use crate::http::{
     self, AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Outcome, Stop,
     file_limit,
@@ -64,15 +65,16 @@ impl Listeners {
                 "{too_low}"
             );
         }
-        let meters = Meters::install(
+        let mut meters = Meters::new(
             parts.health.clone(),
             parts.phase.clone(),
             parts.telemetry.dropped_lines(),
-        )
-        .map_err(|error| format!("cannot install the metrics recorder: {error}"))?;
+        );
+        parts.supervisor.meters().register(meters.registry());
+        let metrics = Metrics::register(meters.registry());
 
         let settings = Arc::new(ArcSwap::from_pointee(config.api.clone()));
-        let context = context(&parts, settings.clone());
+        let context = context(&parts, settings.clone(), metrics);
         let actions = actions(meters, parts.health.clone(), parts.supervisor.clone());
         let refused = |error: http::ListenError| error.to_string();
         let admin_listener = AdminListener::open(&config.admin.listen)
@@ -155,7 +157,7 @@ impl Listeners {
     }
 }
 
-fn context(parts: &Parts<'_>, settings: http::Settings) -> http::Context {
+fn context(parts: &Parts<'_>, settings: http::Settings, metrics: Metrics) -> http::Context {
     let liveness = Liveness::new(parts.supervisor.pulse());
     let (config, supervisor) = (parts.config.clone(), parts.supervisor.clone());
     let statistics = Arc::new(Statistics::new(
@@ -172,6 +174,7 @@ fn context(parts: &Parts<'_>, settings: http::Settings) -> http::Context {
             let statistics = statistics.clone();
             Box::pin(async move { statistics.read().await })
         }),
+        metrics,
         started: parts.began,
     }
 }

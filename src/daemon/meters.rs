@@ -1,117 +1,207 @@
-//! The metrics that are read off the daemon's state whenever someone asks.
+//! All metrics, and those of them that are read off the daemon's state and its
+//! process whenever someone asks.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use metrics::{SetRecorderError, Unit, describe_counter, describe_gauge, gauge};
-use metrics_process::Collector;
+use metrics_process::collector;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeMetric, prometheus_text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 
 use crate::dependency::Name;
 use crate::health::{Reader, Status};
 use crate::shutdown::{Phase, PhaseReader};
 use crate::telemetry::DroppedLines;
-use crate::telemetry::prometheus::Recorder;
-use crate::{http, supervisor};
 
 /// Renders all metrics.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Meters {
-    recorder: Recorder,
-    process: Collector,
+    registry: Registry,
+}
+
+impl Meters {
+    /// The metrics that are read here; others register theirs.
+    pub(super) fn new(health: Reader, phase: PhaseReader, dropped: DroppedLines) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(State {
+            health,
+            phase,
+            dropped,
+            rendered: Mutex::default(),
+        }));
+        Self { registry }
+    }
+
+    pub(super) fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    pub(super) fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// What the operating system says of this process.
+#[derive(Debug)]
+struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let read = collector::collect();
+        if let Some(seconds) = read.cpu_seconds_total {
+            let help = "Total user and system CPU time spent in seconds.";
+            counter(&mut encoder, "process_cpu_seconds", help, seconds)?;
+        }
+        for (name, help, value) in [
+            (
+                "process_open_fds",
+                "Number of open file descriptors.",
+                read.open_fds,
+            ),
+            (
+                "process_max_fds",
+                "Maximum number of open file descriptors.",
+                read.max_fds,
+            ),
+            (
+                "process_virtual_memory_bytes",
+                "Virtual memory size in bytes.",
+                read.virtual_memory_bytes,
+            ),
+            (
+                "process_virtual_memory_max_bytes",
+                "Maximum amount of virtual memory available in bytes.",
+                read.virtual_memory_max_bytes,
+            ),
+            (
+                "process_resident_memory_bytes",
+                "Resident memory size in bytes.",
+                read.resident_memory_bytes,
+            ),
+            (
+                "process_start_time_seconds",
+                "Start time of the process since unix epoch in seconds.",
+                read.start_time_seconds,
+            ),
+            (
+                "process_threads",
+                "Number of OS threads in the process.",
+                read.threads,
+            ),
+        ] {
+            if let Some(value) = value {
+                gauges(&mut encoder, name, help, [([], value)])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the daemon knows.
+#[derive(Debug)]
+struct State {
     health: Reader,
     phase: PhaseReader,
     dropped: DroppedLines,
     /// Names that were rendered: a reload may remove a dependency, and its
     /// last value must not stand for ever.
-    rendered: Arc<Mutex<BTreeSet<Name>>>,
+    rendered: Mutex<BTreeSet<Name>>,
 }
 
-impl Meters {
-    /// Installs the recorder of this process.
-    pub(super) fn install(
-        health: Reader,
-        phase: PhaseReader,
-        dropped: DroppedLines,
-    ) -> Result<Self, SetRecorderError<Recorder>> {
-        let recorder = Recorder::install()?;
-        let process = Collector::default();
-        process.describe();
-        supervisor::describe_metrics();
-        http::metrics::describe();
-        describe();
-        Ok(Self {
-            recorder,
-            process,
-            health,
-            phase,
-            dropped,
-            rendered: Arc::default(),
-        })
-    }
-
-    pub(super) fn render(&self) -> String {
-        self.process.collect();
-        self.read_state();
-        self.recorder.render()
-    }
-
-    fn read_state(&self) {
+impl Collector for State {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.phase.get();
-        for phase in Phase::ALL {
-            gauge!("budgetd_phase", "phase" => phase.as_str()).set(truth(phase == now));
-        }
+        gauges(
+            &mut encoder,
+            "budgetd_phase",
+            "1 for the phase that the daemon is in, by phase.",
+            Phase::ALL.map(|phase| ([("phase", phase.as_str())], u64::from(phase == now))),
+        )?;
         let open = now == Phase::Serving || now == Phase::Draining && self.phase.gate_opened();
-        gauge!("budgetd_gate_open").set(truth(open));
-        metrics::counter!("budgetd_log_lines_dropped_total").absolute(self.dropped.count() as u64);
+        gauges(
+            &mut encoder,
+            "budgetd_gate_open",
+            "Whether the API listener accepts.",
+            [([], u64::from(open))],
+        )?;
+        counter(
+            &mut encoder,
+            "budgetd_log_lines_dropped",
+            "Log lines that were dropped because stdout stalled.",
+            self.dropped.count() as u64,
+        )?;
         let published = self.health.current();
         let ready = published.verdict.overall(now).is_ready();
-        gauge!("budgetd_ready").set(truth(ready));
+        gauges(
+            &mut encoder,
+            "budgetd_ready",
+            "Whether readiness answers 200.",
+            [([], u64::from(ready))],
+        )?;
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = std::mem::take(&mut *rendered);
-        for dependency in &published.snapshot.dependencies {
-            gone.remove(&dependency.name);
-            rendered.insert(dependency.name.clone());
-            set_dependency(&dependency.name, Some(dependency.status));
-        }
-        for name in gone {
-            set_dependency(&name, None);
-        }
+        let present = &published.snapshot.dependencies;
+        rendered.extend(present.iter().map(|dependency| dependency.name.clone()));
+        // A dependency that exists no more has no status.
+        let statuses: Vec<(&str, Option<Status>)> = rendered
+            .iter()
+            .map(|name| {
+                let found = published.snapshot.dependency(name.as_str());
+                (name.as_str(), found.map(|dependency| dependency.status))
+            })
+            .collect();
+        gauges(
+            &mut encoder,
+            "budgetd_dependency_up",
+            "Whether a dependency counts as up, by dependency.",
+            statuses.iter().map(|(name, now)| {
+                let up = now.is_some_and(Status::is_up);
+                ([("dependency", *name)], u64::from(up))
+            }),
+        )?;
+        gauges(
+            &mut encoder,
+            "budgetd_dependency_status",
+            "1 for the status that a dependency has, by dependency and status.",
+            statuses.iter().flat_map(|(name, now)| {
+                Status::ALL.map(|status| {
+                    let labels = [("dependency", *name), ("status", status.as_str())];
+                    (labels, u64::from(*now == Some(status)))
+                })
+            }),
+        )
     }
 }
 
-/// Sets the gauges of a dependency; `None` when it exists no more.
-fn set_dependency(name: &Name, now: Option<Status>) {
-    let name = name.to_string();
-    let up = truth(now.is_some_and(Status::is_up));
-    gauge!("budgetd_dependency_up", "dependency" => name.clone()).set(up);
-    for status in Status::ALL {
-        let labels = [("dependency", name.clone()), ("status", status.to_string())];
-        gauge!("budgetd_dependency_status", &labels).set(truth(Some(status) == now));
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: impl EncodeCounterValue,
+) -> fmt::Result {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(value).encode(metric)
+}
+
+fn gauges<'a, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = ([(&'a str, &'a str); N], u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
     }
-}
-
-fn describe() {
-    describe_gauge!(
-        "budgetd_phase",
-        "1 for the phase that the daemon is in, by phase."
-    );
-    describe_gauge!("budgetd_gate_open", "Whether the API listener accepts.");
-    describe_gauge!("budgetd_ready", "Whether readiness answers 200.");
-    describe_gauge!(
-        "budgetd_dependency_up",
-        "Whether a dependency counts as up, by dependency."
-    );
-    describe_gauge!(
-        "budgetd_dependency_status",
-        "1 for the status that a dependency has, by dependency and status."
-    );
-    describe_counter!(
-        "budgetd_log_lines_dropped_total",
-        Unit::Count,
-        "Log lines that were dropped because stdout stalled."
-    );
-}
-
-fn truth(value: bool) -> f64 {
-    f64::from(u8::from(value))
+    Ok(())
 }

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
+use prometheus_client::encoding::prometheus_text;
 use serde_json::{Value, json};
 
 use super::api::{with_cache_statistics, with_defaults};
@@ -42,9 +43,6 @@ impl fmt::Debug for AdminActions {
     }
 }
 
-/// Prometheus' text exposition format.
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
 pub(super) fn router(
     context: &Context,
     health: Arc<HealthEndpoint>,
@@ -68,7 +66,10 @@ async fn paths() -> Json<Value> {
 }
 
 async fn metrics(State(actions): State<AdminActions>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, PROMETHEUS)], (actions.metrics)())
+    (
+        [(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)],
+        (actions.metrics)(),
+    )
 }
 
 async fn status(State(health): State<Arc<HealthEndpoint>>) -> Response {

@@ -75,7 +75,7 @@ pub(super) struct Ticket {
 
 impl Ticket {
     pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        exchange.meters.in_flight.increment(1.0);
+        exchange.meters.in_flight.inc();
         Self {
             exchange,
             status: None,
@@ -91,7 +91,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let exchange = &*self.exchange;
-        exchange.meters.in_flight.decrement(1.0);
+        exchange.meters.in_flight.dec();
         if let Some(status) = self.status {
             let (route, method) = (exchange.route(), &exchange.method);
             let elapsed = exchange.started.elapsed();

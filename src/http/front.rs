@@ -14,7 +14,7 @@ use super::api::{self, ApiRoutes};
 use super::connection::Deadlines;
 use super::cors;
 use super::health::{CacheStatistics, HealthEndpoint, Liveness};
-use super::metrics::Meters;
+use super::metrics::{Meters, Metrics};
 use super::readiness::Readiness;
 use crate::config;
 use crate::health::Reader;
@@ -34,6 +34,7 @@ pub struct Context {
     /// Liveness never looks at a dependency.
     pub liveness: Liveness,
     pub cache_statistics: CacheStatistics,
+    pub metrics: Metrics,
     /// When the process started: the beginning of its uptime.
     pub started: Instant,
 }
@@ -63,8 +64,7 @@ impl Context {
     }
 }
 
-/// A listener's routes and limits. Make it after the metrics recorder is
-/// installed: it holds handles.
+/// A listener's routes and limits.
 pub struct Front {
     pub(super) health: Arc<HealthEndpoint>,
     pub(super) router: Router,
@@ -95,7 +95,7 @@ impl Front {
             health: context.health_endpoint(false),
             router: api::router(context, routes),
             cors: Some(cors::layer(context.settings.clone())),
-            meters: Arc::new(Meters::new("api")),
+            meters: Arc::new(Meters::new(&context.metrics, "api")),
             settings: context.settings.clone(),
             kind: Kind::Api,
         })
@@ -107,7 +107,7 @@ impl Front {
             router: admin::router(context, health.clone(), actions),
             health,
             cors: None,
-            meters: Arc::new(Meters::new("admin")),
+            meters: Arc::new(Meters::new(&context.metrics, "admin")),
             settings: context.settings.clone(),
             kind: Kind::Admin,
         })

@@ -173,11 +173,14 @@ impl Connections {
         }
         let meters = &self.front.meters;
         let seat = self.admission.enter(self.front.max_connections());
-        match seat {
-            Some(Seat::Full) => {}
-            Some(Seat::Reserve) => meters.rejected_reserve.increment(1),
-            Some(Seat::Overflow) => meters.rejected_overflow.increment(1),
-            None => meters.rejected_dropped.increment(1),
+        let refused = match seat {
+            Some(Seat::Full) => None,
+            Some(Seat::Reserve) => Some(&meters.rejected_reserve),
+            Some(Seat::Overflow) => Some(&meters.rejected_overflow),
+            None => Some(&meters.rejected_dropped),
+        };
+        if let Some(refused) = refused {
+            refused.inc();
         }
         let Some(seat) = seat else { return };
         let activity = Arc::new(Activity::default());
@@ -237,7 +240,7 @@ impl Connections {
     }
 
     fn count(&self) {
-        let served = u32::try_from(self.admission.served()).unwrap_or(u32::MAX);
+        let served = i64::try_from(self.admission.served()).unwrap_or(i64::MAX);
         self.front.meters.connections.set(served);
     }
 

@@ -3,6 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::decision::Urgency;
+use super::meters::Meters;
 use super::pulse::Pulse;
 use super::reload::{Applied, Refused};
 use crate::config::Dependency;
@@ -17,6 +18,7 @@ const COMMANDS: usize = 256;
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     pulse: Pulse,
+    meters: Meters,
 }
 
 #[derive(Debug)]
@@ -32,9 +34,14 @@ pub(super) enum Command {
 
 impl Handle {
     /// A handle, and the end at which its commands arrive.
-    pub(super) fn new(pulse: Pulse) -> (Self, mpsc::Receiver<Command>) {
+    pub(super) fn new(pulse: Pulse, meters: Meters) -> (Self, mpsc::Receiver<Command>) {
         let (commands, arriving) = mpsc::channel(COMMANDS);
-        (Self { commands, pulse }, arriving)
+        let handle = Self {
+            commands,
+            pulse,
+            meters,
+        };
+        (handle, arriving)
     }
 
     /// A request saw an error of this dependency: look at it now. A storm of
@@ -71,6 +78,11 @@ impl Handle {
         let command = Command::Reload(dependencies, graph, reply);
         self.commands.send(command).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// What the supervisor counts.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub fn pulse(&self) -> Pulse {

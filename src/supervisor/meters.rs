@@ -1,65 +1,100 @@
 //! The supervisor's metrics.
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 
 use super::monitor::Checked;
-use crate::dependency::Name;
+use crate::dependency::{ErrorKind, Name};
 use crate::health::machine::TransitionKind;
+use crate::telemetry::prometheus::{Durations, Label, Labels, durations};
 
-const CHECK_DURATION: &str = "budgetd_check_duration_seconds";
-const CHECK_FAILURES: &str = "budgetd_check_failures_total";
-const RENEWAL_FAILURES: &str = "budgetd_session_renewal_failures_total";
-const TRANSITIONS: &str = "budgetd_dependency_transitions_total";
-const RESTARTS: &str = "budgetd_monitor_restarts_total";
-
-/// Says what each metric means.
-pub fn describe() {
-    describe_histogram!(
-        CHECK_DURATION,
-        Unit::Seconds,
-        "How long checks took, by dependency."
-    );
-    describe_counter!(
-        CHECK_FAILURES,
-        "Checks that failed, by dependency and error_kind."
-    );
-    describe_counter!(
-        RENEWAL_FAILURES,
-        "Fresh sessions that could not be made while the old one answered, by dependency and error_kind."
-    );
-    describe_counter!(
-        TRANSITIONS,
-        "Transitions, by dependency and kind, also those that the log sums up as flapping."
-    );
-    describe_counter!(
-        RESTARTS,
-        "Monitors that broke and were replaced, by dependency."
-    );
+/// What is counted of checks and monitors; clones share it.
+#[derive(Debug, Clone)]
+pub struct Meters {
+    check_duration: Durations<1>,
+    check_failures: Family<Labels<2>, Counter>,
+    renewal_failures: Family<Labels<2>, Counter>,
+    transitions: Family<Labels<2>, Counter>,
+    restarts: Family<Labels<1>, Counter>,
 }
 
-/// Measures a check.
-pub(super) fn check(name: &Name, checked: &Checked) {
-    let name = name.to_string();
-    // Whoever watches for an increase must see the zero before it.
-    counter!(RESTARTS, "dependency" => name.clone()).increment(0);
-    histogram!(CHECK_DURATION, "dependency" => name.clone()).record(checked.took);
-    if let Err(failure) = &checked.result {
-        let kind = failure.kind.as_str();
-        counter!(CHECK_FAILURES, "dependency" => name.clone(), "error_kind" => kind).increment(1);
+impl Meters {
+    pub(super) fn new() -> Self {
+        Self {
+            check_duration: durations(),
+            check_failures: Family::default(),
+            renewal_failures: Family::default(),
+            transitions: Family::default(),
+            restarts: Family::default(),
+        }
     }
-    if let Some(kind) = checked.renewal_failure {
-        counter!(RENEWAL_FAILURES, "dependency" => name, "error_kind" => kind.as_str())
-            .increment(1);
+
+    /// Names each metric and says what it means; the registry ends the
+    /// sentence, and the name of a counter with `_total`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "budgetd_check_duration_seconds",
+            "How long checks took, by dependency",
+            self.check_duration.clone(),
+        );
+        registry.register(
+            "budgetd_check_failures",
+            "Checks that failed, by dependency and error_kind",
+            self.check_failures.clone(),
+        );
+        registry.register(
+            "budgetd_session_renewal_failures",
+            "Fresh sessions that could not be made while the old one answered, by dependency and error_kind",
+            self.renewal_failures.clone(),
+        );
+        registry.register(
+            "budgetd_dependency_transitions",
+            "Transitions, by dependency and kind, also those that the log sums up as flapping",
+            self.transitions.clone(),
+        );
+        registry.register(
+            "budgetd_monitor_restarts",
+            "Monitors that broke and were replaced, by dependency",
+            self.restarts.clone(),
+        );
+    }
+
+    /// Measures a check.
+    pub(super) fn check(&self, name: &Name, checked: &Checked) {
+        let labels = [dependency(name)];
+        // Whoever watches for an increase must see the zero before it.
+        self.restarts.get_or_create_owned(&labels);
+        let took = checked.took.as_secs_f64();
+        self.check_duration.get_or_create(&labels).observe(took);
+        if let Err(failure) = &checked.result {
+            let labels = [dependency(name), error_kind(failure.kind)];
+            self.check_failures.get_or_create(&labels).inc();
+        }
+        if let Some(kind) = checked.renewal_failure {
+            let labels = [dependency(name), error_kind(kind)];
+            self.renewal_failures.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts a transition, also one that people are spared.
+    pub(super) fn transition(&self, name: &Name, kind: TransitionKind) {
+        let kind = ("transition", kind.as_str().into());
+        self.transitions
+            .get_or_create(&[dependency(name), kind])
+            .inc();
+    }
+
+    /// Counts a replaced monitor.
+    pub(super) fn restart(&self, name: &Name) {
+        self.restarts.get_or_create(&[dependency(name)]).inc();
     }
 }
 
-/// Counts a transition, also one that people are spared.
-pub(super) fn transition(name: &Name, kind: TransitionKind) {
-    counter!(TRANSITIONS, "dependency" => name.to_string(), "transition" => kind.as_str())
-        .increment(1);
+fn dependency(name: &Name) -> Label {
+    ("dependency", name.to_string().into())
 }
 
-/// Counts a replaced monitor.
-pub(super) fn restart(name: &Name) {
-    counter!(RESTARTS, "dependency" => name.to_string()).increment(1);
+fn error_kind(kind: ErrorKind) -> Label {
+    ("error_kind", kind.as_str().into())
 }

@@ -1,4 +1,4 @@
-//! What is logged and counted. Recorder and subscriber belong to this thread,
+//! What is logged and counted. The subscriber belongs to this thread,
 //! where the whole test runs.
 
 use std::io::Write;
@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::get;
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::registry::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::support::Builder;
-use crate::telemetry::prometheus::Recorder;
+use crate::http::metrics::Metrics;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -40,11 +42,10 @@ impl Lines {
 
 #[tokio::test]
 async fn requests_are_counted_by_pattern_and_known_methods() {
-    let recorder = Recorder::default();
-    let _installed = metrics::set_default_local_recorder(&recorder);
-    crate::http::metrics::describe();
+    let mut registry = Registry::default();
     let server = Builder {
         v1: Router::new().route("/budgets/{id}", get(async || "{}")),
+        metrics: Metrics::register(&mut registry),
         ..Builder::default()
     }
     .start()
@@ -61,7 +62,8 @@ async fn requests_are_counted_by_pattern_and_known_methods() {
     client.send("BREW / HTTP/1.1\r\nhost: t\r\n\r\n").await;
     client.answer().await;
 
-    let text = recorder.render();
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
     for line in [
         r#"budgetd_http_requests_total{listener="api",route="/health/ready",method="GET",code="200"} 1"#,
         r#"budgetd_http_requests_total{listener="api",route="/api/v1/budgets/{id}",method="GET",code="200"} 2"#,

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -17,6 +18,7 @@ use crate::config::{self, AdminListen, HealthDetails, Listen, Origin};
 use crate::dependency::{Kind, Policy};
 use crate::health::{self, DependencyHealth, Snapshot, Status, Writer};
 use crate::http::health::Liveness;
+use crate::http::metrics::Metrics;
 use crate::http::{
     AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Context, Front, Outcome,
     Settings, Stop, serve,
@@ -92,6 +94,7 @@ pub(crate) struct Builder {
     pub(crate) v1: Router,
     pub(crate) liveness: Liveness,
     pub(crate) dependencies: Vec<DependencyHealth>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Default for Builder {
@@ -101,6 +104,7 @@ impl Default for Builder {
             v1: Router::new(),
             liveness: Arc::new(|| Ok(())),
             dependencies: vec![dependency("database", Policy::Required, Status::Ok)],
+            metrics: Metrics::register(&mut Registry::default()),
         }
     }
 }
@@ -119,6 +123,7 @@ impl Builder {
             cache_statistics: Arc::new(|| {
                 async { serde_json::json!({"status": "disabled"}) }.boxed()
             }),
+            metrics: self.metrics,
             started: Instant::now(),
         };
         (context, self.v1, health, phase)
