@@ -4,67 +4,51 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
 use rust_decimal::Decimal;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::row::{column, word};
-use super::versions::Page;
+use super::row::{column, count_of, word};
 use super::{StoreError, Transaction};
 use crate::budget::{
-    AccountCode, Amount, Category, Line, LineChange, LineId, NewLine, Period, UserId, VersionId,
+    AccountCode, Amount, Category, Line, LineChange, LineId, LineQuery, NewLine, Page, Period,
+    UserId, VersionId,
 };
 
 const COLUMNS: &str = "id, budget_version_id, account_code, account_name, category, period, \
      amount_sar, notes, created_at, updated_at, created_by_id";
 
-/// Which lines to list; `None` is all.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub category: Option<Category>,
-    pub account_code: Option<AccountCode>,
-    pub period: Option<Period>,
-}
-
-const WHERE: &str = "budget_version_id = $1 AND ($2::text IS NULL OR category = $2) \
-     AND ($3::text IS NULL OR account_code = $3) AND ($4::text IS NULL OR period = $4)";
-
-/// A page of the lines of a version, by account, and how many there are in all.
+/// A page of the lines of a version, by account.
 pub async fn list(
     transaction: &Transaction,
     version: VersionId,
-    filter: &Filter,
-    page: Page,
-) -> Result<(Vec<Line>, i64), StoreError> {
-    let (version, offset) = (version.uuid(), page.offset());
-    let category = filter.category.map(Category::as_str);
-    let account_code = filter.account_code.as_ref().map(AccountCode::as_str);
-    let period = filter.period.map(Period::as_str);
+    query: &LineQuery,
+) -> Result<Page<Line>, StoreError> {
+    const WHERE: &str = "budget_version_id = $1 AND ($2::text IS NULL OR category = $2) \
+         AND ($3::text IS NULL OR account_code = $3) AND ($4::text IS NULL OR period = $4)";
+    let version = version.uuid();
+    let category = query.category.map(Category::as_str);
+    let account_code = query.account_code.as_ref().map(AccountCode::as_str);
+    let period = query.period.map(Period::as_str);
+    let (limit, offset) = (query.paging.limit(), query.paging.offset());
     let rows = format!(
         "SELECT {COLUMNS} FROM budgetd.budget_lines WHERE {WHERE} \
          ORDER BY account_code, id LIMIT $5 OFFSET $6"
     );
     let count = format!("SELECT count(*) AS total FROM budgetd.budget_lines WHERE {WHERE}");
-    let filter = [
-        (&version as _, Type::UUID),
-        (&category as _, Type::TEXT),
-        (&account_code as _, Type::TEXT),
-        (&period as _, Type::TEXT),
-    ];
-    let [first, second, third, fourth] = filter.clone();
-    let paged = [
-        first,
-        second,
-        third,
-        fourth,
-        (&page.size as _, Type::INT8),
-        (&offset as _, Type::INT8),
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&version, Type::UUID),
+        (&category, Type::TEXT),
+        (&account_code, Type::TEXT),
+        (&period, Type::TEXT),
+        (&limit, Type::INT8),
+        (&offset, Type::INT8),
     ];
     let (rows, total) = tokio::try_join!(
-        transaction.rows(&rows, &paged),
-        transaction.row(&count, &filter)
+        transaction.rows(&rows, &parameters),
+        transaction.row(&count, &parameters[..4])
     )?;
     let lines = rows.iter().map(line).collect::<Result<_, _>>()?;
-    Ok((lines, column(&total, "total")?))
+    Ok(query.paging.page(lines, count_of(&total)?))
 }
 
 /// Adds lines with one `COPY`; answers with their ids, in order.

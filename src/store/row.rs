@@ -20,3 +20,8 @@ pub(super) fn word<T: FromStr>(row: &Row, name: &str) -> Result<T, StoreError> {
     text.parse()
         .map_err(|_| StoreError::Broken(format!("the column {name} holds an unknown word")))
 }
+
+/// The column `total` of a row that counts.
+pub(super) fn count_of(row: &Row) -> Result<u64, StoreError> {
+    column::<i64>(row, "total").map(i64::unsigned_abs)
+}

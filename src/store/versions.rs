@@ -1,13 +1,14 @@
 //! Budget versions.
 
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::row::{column, word};
+use super::row::{column, count_of, word};
 use super::{StoreError, Transaction};
 use crate::budget::{
-    NewVersion, OrganizationId, UserId, Version, VersionChange, VersionId, VersionStatus,
+    NewVersion, OrganizationId, Page, UserId, Version, VersionChange, VersionId, VersionQuery,
+    VersionStatus,
 };
 
 /// The constraint that allows one working version a year.
@@ -19,66 +20,40 @@ const COLUMNS: &str = "id, organization_id, name, fiscal_year, academic_year, no
      is_baseline, parent_version_id, submitted_at, submitted_by_id, approved_at, approved_by_id, \
      created_at, updated_at, revision_token";
 
-/// Which versions to list; `None` is all.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub organizations: Option<Vec<OrganizationId>>,
-    pub fiscal_year: Option<i32>,
-    pub status: Option<VersionStatus>,
-}
-
-/// One page of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Page {
-    /// From 1.
-    pub number: i64,
-    pub size: i64,
-}
-
-impl Page {
-    pub(super) fn offset(self) -> i64 {
-        self.number.saturating_sub(1).saturating_mul(self.size)
-    }
-}
-
-/// A page of versions, newest first, and how many there are in all.
+/// A page of versions, newest first, of the organizations that may be seen;
+/// `None` is all.
 pub async fn list(
     transaction: &Transaction,
-    filter: &Filter,
-    page: Page,
-) -> Result<(Vec<Version>, i64), StoreError> {
+    organizations: Option<&[OrganizationId]>,
+    query: &VersionQuery,
+) -> Result<Page<Version>, StoreError> {
     const WHERE: &str = "($1::uuid[] IS NULL OR organization_id = ANY ($1)) \
-         AND ($2::int4 IS NULL OR fiscal_year = $2) AND ($3::text IS NULL OR status = $3)";
-    let organizations: Option<Vec<Uuid>> = filter
-        .organizations
-        .as_ref()
-        .map(|ids| ids.iter().map(|id| id.uuid()).collect());
-    let status = filter.status.map(VersionStatus::as_str);
-    let offset = page.offset();
+         AND ($2::uuid IS NULL OR organization_id = $2) \
+         AND ($3::int4 IS NULL OR fiscal_year = $3) AND ($4::text IS NULL OR status = $4)";
+    let organizations: Option<Vec<Uuid>> =
+        organizations.map(|ids| ids.iter().map(|id| id.uuid()).collect());
+    let organization = query.organization_id.map(OrganizationId::uuid);
+    let status = query.status.map(VersionStatus::as_str);
+    let (limit, offset) = (query.paging.limit(), query.paging.offset());
     let rows = format!(
         "SELECT {COLUMNS} FROM budgetd.budget_versions WHERE {WHERE} \
-         ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"
+         ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6"
     );
     let count = format!("SELECT count(*) AS total FROM budgetd.budget_versions WHERE {WHERE}");
-    let filter = [
-        (&organizations as _, Type::UUID_ARRAY),
-        (&filter.fiscal_year as _, Type::INT4),
-        (&status as _, Type::TEXT),
-    ];
-    let [first, second, third] = filter.clone();
-    let paged = [
-        first,
-        second,
-        third,
-        (&page.size as _, Type::INT8),
-        (&offset as _, Type::INT8),
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&organizations, Type::UUID_ARRAY),
+        (&organization, Type::UUID),
+        (&query.fiscal_year, Type::INT4),
+        (&status, Type::TEXT),
+        (&limit, Type::INT8),
+        (&offset, Type::INT8),
     ];
     let (rows, total) = tokio::try_join!(
-        transaction.rows(&rows, &paged),
-        transaction.row(&count, &filter)
+        transaction.rows(&rows, &parameters),
+        transaction.row(&count, &parameters[..4])
     )?;
     let versions = rows.iter().map(version).collect::<Result<_, _>>()?;
-    Ok((versions, column(&total, "total")?))
+    Ok(query.paging.page(versions, count_of(&total)?))
 }
 
 pub async fn find(transaction: &Transaction, id: VersionId) -> Result<Option<Version>, StoreError> {

@@ -19,9 +19,12 @@ async fn count(transaction: &Transaction) -> Result<i64, StoreError> {
 }
 
 async fn counted(store: &Store) -> i64 {
-    within("a count", store.read(async |transaction| count(&transaction).await))
-        .await
-        .expect("it can be counted")
+    within(
+        "a count",
+        store.read(async |transaction| count(&transaction).await),
+    )
+    .await
+    .expect("it can be counted")
 }
 
 async fn insert(transaction: &Transaction, note: &str) -> Result<u64, StoreError> {

@@ -1,7 +1,7 @@
 //! What the database itself holds true.
 
-use budgetd::store::schema::apply;
 use budgetd::store::StoreError;
+use budgetd::store::schema::apply;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio_postgres::types::Type;
