@@ -11,7 +11,9 @@ pub use id::{LineId, OrganizationId, RevisionToken, UserId, VersionId};
 
 mod vocabulary;
 
-pub use vocabulary::{Category, Period, Role, Section, Unknown, VersionStatus};
+pub use vocabulary::{
+    Category, Period, Role, Section, Unknown, VersionStatus,
+};
 
 mod amount;
 
@@ -40,3 +42,7 @@ mod line;
 pub use line::{
     AccountCode, InvalidAccountCode, Line, LineChange, LineQuery, MAXIMUM_LINES, NewLine, NewLines,
 };
+
+mod rules;
+
+pub use rules::{Action, Forbidden, WorkingExists, WrongStatus};
