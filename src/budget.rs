@@ -11,7 +11,9 @@ pub use id::{LineId, OrganizationId, RevisionToken, UserId, VersionId};
 
 mod vocabulary;
 
-pub use vocabulary::{Category, Period, Role, Section, Unknown, VersionStatus};
+pub use vocabulary::{
+    Category, LineType, Period, Role, Section, StatementPeriod, Unknown, VersionStatus,
+};
 
 mod amount;
 
@@ -23,7 +25,7 @@ pub use problem::{Loc, Problem, Problems};
 
 mod input;
 
-pub use input::path_id;
+pub use input::{path_id, path_period};
 
 mod page;
 
@@ -40,3 +42,21 @@ mod line;
 pub use line::{
     AccountCode, InvalidAccountCode, Line, LineChange, LineQuery, MAXIMUM_LINES, NewLine, NewLines,
 };
+
+mod rules;
+
+pub use rules::{Action, Forbidden, WorkingExists, WrongStatus};
+
+mod consolidation;
+
+pub use consolidation::{
+    Aggregate, CategorySum, Consolidation, Item, Summary, Totals, VersionHead,
+};
+
+mod statements;
+
+pub use statements::{IncomeStatement, PeriodStatement, StatementLine};
+
+mod comparison;
+
+pub use comparison::{ComparedItem, ComparedTotals, Comparison, Difference, Percent};

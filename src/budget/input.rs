@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub(super) use fields::{Fields, items};
 
 use super::vocabulary::Word;
-use super::{AccountCode, Amount, Loc, Problem};
+use super::{AccountCode, Amount, Loc, Problem, StatementPeriod};
 
 /// Why a value is refused, wherever it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,4 +129,9 @@ pub fn path_id<I: FromStr<Err = uuid::Error>>(
     text: &str,
 ) -> Result<I, Problem> {
     check::uuid(text).map_err(|fault| fault.at(vec!["path".into(), name.into()]))
+}
+
+/// The period in the path of a statement.
+pub fn path_period(text: &str) -> Result<StatementPeriod, Problem> {
+    check::word(text).map_err(|fault| fault.at(vec!["path".into(), "period".into()]))
 }

@@ -98,6 +98,22 @@ words! {
         P2 = "p2",
     }
 
+    /// What a statement covers: a period, or the year.
+    StatementPeriod {
+        P1 = "p1",
+        Summer = "summer",
+        P2 = "p2",
+        Annual = "annual",
+    }
+
+    /// What a line of a statement is.
+    LineType {
+        SectionHeader = "section_header",
+        AccountLine = "account_line",
+        Subtotal = "subtotal",
+        Total = "total",
+    }
+
     /// What a user may do; each role may do what the ones before it may.
     Role {
         Viewer = "viewer",
@@ -140,6 +156,18 @@ impl Category {
 
     pub const fn is_revenue(self) -> bool {
         matches!(self.section(), Section::Revenue)
+    }
+}
+
+impl StatementPeriod {
+    pub const fn covers(self, period: Period) -> bool {
+        matches!(
+            (self, period),
+            (Self::Annual, _)
+                | (Self::P1, Period::P1)
+                | (Self::Summer, Period::Summer)
+                | (Self::P2, Period::P2)
+        )
     }
 }
 
