@@ -60,3 +60,5 @@ pub use statements::{IncomeStatement, PeriodStatement, StatementLine};
 mod comparison;
 
 pub use comparison::{ComparedItem, ComparedTotals, Comparison, Difference, Percent};
+
+pub mod csv;

@@ -23,14 +23,26 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(kind: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(kind: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
             msg: msg.into(),
         }
     }
 
-    fn at(self, loc: Vec<Loc>) -> Problem {
+    pub(super) fn missing() -> Self {
+        Self::new("missing", "Field required")
+    }
+
+    pub(super) fn unexpected() -> Self {
+        Self::new("extra_forbidden", "Extra inputs are not permitted")
+    }
+
+    pub(super) fn duplicate() -> Self {
+        Self::new("duplicate", "Field is given more than once")
+    }
+
+    pub(super) fn at(self, loc: Vec<Loc>) -> Problem {
         Problem {
             loc,
             msg: self.msg.into_owned(),

@@ -1,7 +1,6 @@
 //! What is wrong with an input, in the shape that the web client knows.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,15 +28,24 @@ pub struct Problem {
 
 /// Everything that is wrong with an input: the `detail` of a 422. Past a
 /// bound, problems are only counted, and the last one tells how many.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     first: Vec<Problem>,
     more: usize,
+    /// How many are told in full.
+    listed: usize,
 }
 
 impl From<&'static str> for Loc {
     fn from(name: &'static str) -> Self {
         Self::Name(Cow::Borrowed(name))
+    }
+}
+
+impl Loc {
+    /// A name that the client chose, told as far as it helps to find it.
+    pub(super) fn given(name: &str) -> Self {
+        Self::Name(Cow::Owned(name.chars().take(100).collect()))
     }
 }
 
@@ -47,12 +55,24 @@ impl From<usize> for Loc {
     }
 }
 
+impl Default for Problems {
+    fn default() -> Self {
+        Self::listing(100)
+    }
+}
+
 impl Problems {
-    /// How many are told in full.
-    pub const LISTED: usize = 100;
+    /// So many of them are told in full.
+    pub(super) fn listing(listed: usize) -> Self {
+        Self {
+            first: Vec::new(),
+            more: 0,
+            listed,
+        }
+    }
 
     pub fn push(&mut self, problem: Problem) {
-        if self.first.len() < Self::LISTED {
+        if self.first.len() < self.listed {
             self.first.push(problem);
         } else {
             self.more += 1;
@@ -72,7 +92,9 @@ impl Problems {
 
     /// The problems as they are told.
     pub fn into_vec(self) -> Vec<Problem> {
-        let Self { mut first, more } = self;
+        let Self {
+            mut first, more, ..
+        } = self;
         if more > 0 {
             first.push(Problem {
                 loc: first[0].loc.iter().take(1).cloned().collect(),
@@ -86,21 +108,8 @@ impl Problems {
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self {
-            first: vec![problem],
-            more: 0,
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.loc {
-            match step {
-                Loc::Name(name) => write!(f, "{name}: ")?,
-                Loc::Index(index) => write!(f, "{index}: ")?,
-            }
-        }
-        f.write_str(&self.msg)
+        let mut problems = Self::default();
+        problems.push(problem);
+        problems
     }
 }

@@ -1,6 +1,5 @@
 //! The fields of a JSON object or of a query.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -63,7 +62,7 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         let value = self.take(name);
         if value.is_none() {
-            self.refuse(name.into(), Fault::new("missing", "Field required"));
+            self.refuse(name.into(), Fault::missing());
         }
         self.read(name, &value?, read)
     }
@@ -98,10 +97,7 @@ impl<'a> Fields<'a> {
         value: impl FnOnce() -> Option<T>,
     ) -> Result<T, Problems> {
         for (name, _) in std::mem::take(&mut self.given) {
-            let fault = Fault::new("extra_forbidden", "Extra inputs are not permitted");
-            // A name is told as far as it helps to find it.
-            let name: String = name.chars().take(100).collect();
-            self.refuse(Loc::Name(Cow::Owned(name)), fault);
+            self.refuse(Loc::given(&name), Fault::unexpected());
         }
         match value() {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -115,8 +111,7 @@ impl<'a> Fields<'a> {
         let (_, value) = self.given.remove(at);
         if self.given.iter().any(is_it) {
             self.given.retain(|field| !is_it(field));
-            let fault = Fault::new("duplicate", "Field is given more than once");
-            self.refuse(name.into(), fault);
+            self.refuse(name.into(), Fault::duplicate());
         }
         Some(value)
     }
@@ -189,7 +184,7 @@ fn unreadable(
     msg: &'static str,
 ) -> Fault {
     match error.classify() {
-        _ if json.trim_ascii().is_empty() => Fault::new("missing", "Field required"),
+        _ if json.trim_ascii().is_empty() => Fault::missing(),
         Category::Data => Fault::new(kind, msg),
         Category::Io | Category::Syntax | Category::Eof => {
             Fault::new("json_invalid", format!("JSON decode error: {error}"))
