@@ -157,11 +157,19 @@ pub enum OnRequiredLoss {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
     pub supabase_url: String,
+    /// Verifies HS256; empty: such tokens are refused.
     pub jwt_secret: Secret,
-    pub jwks_url: String,
+    /// Where the public keys are published, if anywhere.
+    pub key_set: Option<HttpTarget>,
+    /// The `iss` of tokens; empty: it is not looked at.
     pub issuer: String,
+    /// Whether a token must name its issuer: someone said which one. One that
+    /// was derived from `supabase_url` binds only tokens that have one.
+    pub issuer_required: bool,
     pub audience: String,
-    pub organization_claim: String,
+    /// The claim that names organizations, from the outermost to the innermost
+    /// name; empty: a token sees every one.
+    pub organization_claim: Vec<String>,
 }
 
 /// The request pool.

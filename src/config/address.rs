@@ -111,6 +111,17 @@ impl fmt::Debug for HttpTarget {
     }
 }
 
+impl fmt::Display for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        let address = Address::Tcp {
+            host: self.host.clone(),
+            port: self.port,
+        };
+        write!(f, "{scheme}://{address}{}", self.path())
+    }
+}
+
 impl Target {
     pub fn kind(&self) -> Kind {
         match self {
@@ -188,14 +199,7 @@ impl fmt::Display for Target {
                     }
                 }
             }
-            Self::Http(target) => {
-                let scheme = if target.tls { "https" } else { "http" };
-                let address = Address::Tcp {
-                    host: target.host.clone(),
-                    port: target.port,
-                };
-                write!(f, "{scheme}://{address}{}", target.path())
-            }
+            Self::Http(target) => target.fmt(f),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
         }
     }

@@ -30,10 +30,11 @@ impl Config {
             auth: Auth {
                 supabase_url: String::new(),
                 jwt_secret: Secret::default(),
-                jwks_url: String::new(),
+                key_set: None,
                 issuer: String::new(),
+                issuer_required: false,
                 audience: "authenticated".to_owned(),
-                organization_claim: String::new(),
+                organization_claim: Vec::new(),
             },
             database: Database {
                 direct: None,

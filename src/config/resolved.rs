@@ -123,14 +123,15 @@ impl Writer<'_> {
         self.key("supabase_url", auth.supabase_url.as_str());
         self.key("jwt_secret", hidden(&auth.jwt_secret));
         let derived = "auth.supabase_url";
+        let key_set = auth.key_set.as_ref().map(ToString::to_string);
         self.key_from(
             "jwks_url",
-            auth.jwks_url.as_str(),
+            key_set.unwrap_or_default(),
             &["auth.jwks_url", derived],
         );
         self.key_from("issuer", auth.issuer.as_str(), &["auth.issuer", derived]);
         self.key("audience", auth.audience.as_str());
-        self.key("organization_claim", auth.organization_claim.as_str());
+        self.key("organization_claim", auth.organization_claim.join("."));
     }
 
     fn stores(&mut self, config: &Config) {

@@ -10,13 +10,12 @@ use super::layers::Layers;
 use super::legacy_env::Legacy;
 use super::section::{Report, Section};
 use super::values::{self, DAY, HOUR, MILLISECOND, MINUTE, duration, word};
-use super::{
-    Api, Auth, Checks, Config, HealthDetails, Lifecycle, Log, LogFormat, OnRequiredLoss, Secret,
-};
+use super::{Api, Checks, Config, HealthDetails, Lifecycle, Log, LogFormat, OnRequiredLoss};
 use crate::dependency::CACHE;
 
 mod dependency;
 mod stores;
+mod tokens;
 
 /// The most bytes of a request that anyone may ask to be read.
 const MOST_BODY: ByteSize = ByteSize::gib(1);
@@ -41,7 +40,7 @@ pub(super) fn validate(
     admin.finish();
     log(root.section("log"), &mut config.log);
     lifecycle(root.section("lifecycle"), &mut config.lifecycle);
-    auth(root.section("auth"), &mut config.auth);
+    tokens::auth(root.section("auth"), &mut config.auth);
     stores::database(root.section("database"), &mut config.database);
     stores::cache(root.section("cache"), &mut config.cache);
     stores::limits(root.section("limits"), &mut config.limits);
@@ -161,30 +160,6 @@ fn lifecycle(mut section: Section<'_>, lifecycle: &mut Lifecycle) {
         ]),
     );
     section.finish();
-}
-
-fn auth(mut section: Section<'_>, auth: &mut Auth) {
-    section.set("supabase_url", &mut auth.supabase_url, values::web_address);
-    let secret = |leaf: &_| values::text(leaf).map(Secret::from);
-    section.set("jwt_secret", &mut auth.jwt_secret, secret);
-    section.set("jwks_url", &mut auth.jwks_url, values::web_address);
-    section.set("issuer", &mut auth.issuer, values::text);
-    section.set("audience", &mut auth.audience, values::line);
-    section.set(
-        "organization_claim",
-        &mut auth.organization_claim,
-        values::text,
-    );
-    section.finish();
-    if !auth.supabase_url.is_empty() {
-        let base = format!("{}/auth/v1", auth.supabase_url);
-        if auth.jwks_url.is_empty() {
-            auth.jwks_url = format!("{base}/.well-known/jwks.json");
-        }
-        if auth.issuer.is_empty() {
-            auth.issuer = base;
-        }
-    }
 }
 
 /// The settings of checks: the common ones, or those of one dependency.

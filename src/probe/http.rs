@@ -1,4 +1,4 @@
-//! HTTP: the status of an answered GET.
+//! HTTP: the status of an answered GET, and for others its body.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 
 use super::habit::Habit;
 use super::{Probe, Session};
-use crate::config::{Address, HttpTarget};
+use crate::config::{Address, HttpTarget, Target};
 use crate::dependency::{ErrorKind, Failure, Observation};
 use crate::net::tls::{Roots, Verify};
 use crate::net::{self, Stream};
@@ -117,21 +117,21 @@ impl HttpSession {
         } = link
         {
             match connection.ask(self.request.clone()).await {
-                Ok(status) => {
+                Ok(answer) => {
                     if answers > 0 {
                         self.habit.kept();
                     }
                     self.keep(connection, answers + 1);
-                    return Ok(status);
+                    return Ok(answer.status);
                 }
                 Err(failure) if failure.kind == ErrorKind::Closed && answers > 0 => {}
                 Err(failure) => return Err(failure),
             }
         }
         let mut connection = Connection::open(transport(&self.target).await?).await?;
-        let status = connection.ask(self.request.clone()).await?;
+        let answer = connection.ask(self.request.clone()).await?;
         self.keep(connection, 1);
-        Ok(status)
+        Ok(answer.status)
     }
 
     fn keep(&mut self, connection: Connection, answers: u64) {
@@ -142,6 +142,30 @@ impl HttpSession {
             };
         }
     }
+}
+
+/// Asks once, over a connection of its own, and answers with status and body.
+/// The caller owns the deadline.
+///
+/// # Errors
+///
+/// Of transport; and `protocol` for a body that is cut short or longer than
+/// 64 KiB.
+pub async fn get(target: &HttpTarget) -> Result<(StatusCode, Bytes), Failure> {
+    let answer = async {
+        let request = request::build(target)?;
+        let mut connection = Connection::open(transport(target).await?).await?;
+        let answer = connection.ask(request).await?;
+        let body = answer.body.ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Protocol,
+                "the answer is cut short or longer than 64 KiB",
+            )
+        })?;
+        Ok((answer.status, body))
+    };
+    let answer: Result<_, Failure> = answer.await;
+    answer.map_err(|failure| failure.without(Target::Http(target.clone()).secrets()))
 }
 
 /// What a status means: the body is never asked.

@@ -242,3 +242,26 @@ fn a_thousand_dependencies_are_read() {
     assert_eq!(config.dependency("d7").unwrap().checks.fall, 9);
     assert_eq!(shown(&config, "d999"), "tcp://host:1000");
 }
+
+#[test]
+fn what_is_said_of_tokens_wins_over_what_follows_from_the_project() {
+    let project = given().variable("SUPABASE_URL", "https://project.example.co/");
+    let derived = project.config().auth;
+    assert_eq!(derived.issuer, "https://project.example.co/auth/v1");
+    assert!(!derived.issuer_required);
+    let said = project
+        .file(
+            "[auth]\n\
+             jwks_url = 'http://keys.example/set'\n\
+             issuer = 'https://auth.example'\n\
+             organization_claim = 'org.ids'\n",
+        )
+        .config()
+        .auth;
+    let key_set = said.key_set.unwrap().to_string();
+    assert_eq!(key_set, "http://keys.example:80/set");
+    assert_eq!(said.issuer, "https://auth.example");
+    assert!(said.issuer_required);
+    assert_eq!(said.organization_claim, ["org", "ids"]);
+    assert_eq!(said.supabase_url, "https://project.example.co");
+}

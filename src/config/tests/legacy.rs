@@ -65,9 +65,10 @@ fn an_existing_deployment_starts_unchanged() {
     );
     assert_eq!(config.auth.supabase_url, "https://project.example.co");
     assert_eq!(config.auth.issuer, "https://project.example.co/auth/v1");
+    assert!(!config.auth.issuer_required);
     assert_eq!(
-        config.auth.jwks_url,
-        "https://project.example.co/auth/v1/.well-known/jwks.json"
+        config.auth.key_set.as_ref().unwrap().to_string(),
+        "https://project.example.co:443/auth/v1/.well-known/jwks.json"
     );
     assert_eq!(config.auth.jwt_secret, Secret::from("jwt"));
     assert_eq!(config.api.listen.to_string(), "0.0.0.0:8080");

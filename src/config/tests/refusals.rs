@@ -100,6 +100,18 @@ fn each_kind_of_value_has_its_bounds() {
     }
     refused("api.trusted_proxies = ['10.0.0.0/33']", "a network");
     refused("api.trusted_proxies = '10.0.0.0/8'", "a list");
+    for claim in ["user_metadata", "user_metadata.org", " user_metadata.org "] {
+        refused(
+            &format!("auth.organization_claim = '{claim}'"),
+            "users cannot edit",
+        );
+    }
+    for claim in [".", "a..b", "a.", "a b"] {
+        refused(
+            &format!("auth.organization_claim = '{claim}'"),
+            "the name of a claim",
+        );
+    }
     refused("auth.jwks_url = 'https://user:pw@host/'", "without user");
     refused("auth.supabase_url = 'ftp://host'", "http or https");
     refused("api = 5", "a table is expected");

@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection and the questions asked over it.
 
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -10,9 +10,17 @@ use crate::dependency::{ErrorKind, Failure};
 use crate::net::{self, Stream};
 use crate::probe::driver::Driver;
 
-/// How much of a body is read so that the connection can be used again, in
-/// bytes. A longer one costs the connection.
+/// How much of a body is read, in bytes. A longer one costs the connection,
+/// which cannot be used again.
 const MAX_BODY: usize = 64 * 1024;
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// `None`: it was cut short, or longer than [`MAX_BODY`].
+    pub(super) body: Option<Bytes>,
+}
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -41,27 +49,25 @@ impl Connection {
         })
     }
 
-    /// Asks and reads the answer, of which only the status counts.
-    pub(super) async fn ask(
-        &mut self,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<StatusCode, Failure> {
+    /// Asks and reads the answer.
+    pub(super) async fn ask(&mut self, request: Request<Empty<Bytes>>) -> Result<Answer, Failure> {
         self.reusable = false;
         let sender = &mut self.sender;
         let exchange = async {
             let response = sender.send_request(request).await?;
             let status = response.status();
-            let reusable = drain(response.into_body()).await && sender.ready().await.is_ok();
-            Ok::<_, hyper::Error>((status, reusable))
+            let body = read(response.into_body()).await;
+            let reusable = body.is_some() && sender.ready().await.is_ok();
+            Ok::<_, hyper::Error>((Answer { status, body }, reusable))
         };
         let answered = self.driver.run(exchange).await?;
-        let (status, reusable) = answered.map_err(|error| match self.driver.end() {
+        let (answer, reusable) = answered.map_err(|error| match self.driver.end() {
             // The end of the connection knows the reason for it.
             Some(end) if error.is_canceled() || error.is_closed() => end.clone(),
             _ => failure(&error),
         })?;
         self.reusable = reusable && self.driver.end().is_none();
-        Ok(status)
+        Ok(answer)
     }
 
     pub(super) fn is_reusable(&self) -> bool {
@@ -75,17 +81,9 @@ impl Connection {
 }
 
 /// Reads a body to its end, if it has one within bounds.
-async fn drain(mut body: Incoming) -> bool {
-    let mut room = MAX_BODY;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let Some(left) = room.checked_sub(length) else {
-            return false;
-        };
-        room = left;
-    }
-    true
+async fn read(body: Incoming) -> Option<Bytes> {
+    let body = Limited::new(body, MAX_BODY).collect().await.ok()?;
+    Some(body.to_bytes())
 }
 
 fn failure(error: &hyper::Error) -> Failure {
