@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::cache;
 use crate::config::{Config, Loaded, OnRequiredLoss, Sources};
 use crate::exit::Exit;
 use crate::gate::Gate;
@@ -103,6 +104,8 @@ struct Daemon<'a> {
     served: bool,
     gate: Gate,
     health: Reader,
+    /// Redis for requests.
+    cache: cache::Client,
     listeners: Listeners,
     supervisor: supervisor::Handle,
     stop_supervisor: CancellationToken,
@@ -193,6 +196,12 @@ impl<'a> Daemon<'a> {
         .await
         .map_err(End::OperatingSystem)?;
         lines::startup_begin(&loaded, listeners.addresses());
+        let hinted = handle.clone();
+        let cache = cache::Client::new(
+            &loaded.config,
+            health.clone(),
+            Arc::new(move |name| hinted.hint(name)),
+        );
 
         let stop_supervisor = CancellationToken::new();
         let mut supervising = JoinSet::new();
@@ -203,6 +212,7 @@ impl<'a> Daemon<'a> {
             began,
             served: false,
             gate: Gate::new(phase_writer),
+            cache,
             health,
             listeners,
             supervisor: handle,
@@ -234,6 +244,7 @@ impl<'a> Daemon<'a> {
                 Event::Reloaded(outcome) => {
                     if let Some(config) = self.reloads.finish(*outcome) {
                         self.listeners.reconfigure(&config);
+                        self.cache.reconfigure(&config);
                         self.config.store(Arc::new(config));
                     }
                     self.begin_reload();

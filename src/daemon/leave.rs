@@ -5,11 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Daemon, Reason, lines, within};
+use crate::config::Dependency;
+use crate::dependency::CACHE;
 use crate::shutdown::Phase;
 use crate::signals::Signal;
 use crate::systemd;
 
-/// How long the supervisor may take to close its sessions.
+/// How long the supervisor, and after it each client, may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connections that were told to end may take to be gone.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,9 +43,21 @@ impl Daemon<'_> {
         if within(CLOSE_TIMEOUT, ended).await.is_none() {
             self.supervising.shutdown().await;
         }
+        self.close_clients().await;
         self.gate.stopped();
         self.listeners.close_admin().await;
         lines::shutdown_complete(began.elapsed());
+    }
+
+    /// Closes what requests were served with.
+    async fn close_clients(&mut self) {
+        let config = self.config.load();
+        let cache = config.dependency(CACHE);
+        if cache.is_some_and(Dependency::is_watched) {
+            // One that does not close in time is cut by the end of the process.
+            let _ = within(CLOSE_TIMEOUT, self.cache.close()).await;
+            lines::redis_client_closed();
+        }
     }
 
     async fn drain(&mut self, reason: &Reason) {

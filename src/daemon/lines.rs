@@ -139,6 +139,15 @@ pub(super) fn listener_closed(address: &str) {
     );
 }
 
+/// The connection of requests to Redis is closed.
+pub(super) fn redis_client_closed() {
+    tracing::info!(
+        event = "redis_client_closed",
+        dependency = CACHE,
+        "the connection of requests to {CACHE} is closed"
+    );
+}
+
 pub(super) fn shutdown_complete(took: Duration) {
     tracing::info!(
         event = "application_shutdown_complete",

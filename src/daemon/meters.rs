@@ -11,7 +11,7 @@ use crate::health::{Reader, Status};
 use crate::shutdown::{Phase, PhaseReader};
 use crate::telemetry::DroppedLines;
 use crate::telemetry::prometheus::Recorder;
-use crate::{http, supervisor};
+use crate::{cache, http, supervisor};
 
 /// Renders all metrics.
 #[derive(Debug, Clone)]
@@ -38,6 +38,7 @@ impl Meters {
         process.describe();
         supervisor::describe_metrics();
         http::metrics::describe();
+        cache::describe_metrics();
         describe();
         Ok(Self {
             recorder,

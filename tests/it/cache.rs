@@ -125,7 +125,10 @@ async fn calls(redis: &Redis, command: &str) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
     line.map_or(0, |line| {
-        line.split(',').next().unwrap().parse().expect("a number")
+        let count = line.split(',').next();
+        count
+            .and_then(|count| count.parse().ok())
+            .expect("a number")
     })
 }
 

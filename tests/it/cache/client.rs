@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{AT_ONCE, DEADLINE, Stand, calls, config};
 use crate::support::{FaultProxy, Mode, PATIENCE, Port, Redis, RedisOptions, Talker, wait};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A connection that ends sooner is taken for one to a server that does not do
 /// its work.
