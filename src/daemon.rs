@@ -19,13 +19,14 @@ use crate::graph::Graph;
 use crate::health::Reader;
 use crate::shutdown::{self, Phase};
 use crate::signals::{Signal, Signals};
-use crate::store::Store;
 use crate::store::schema::{Incompatible, Keeper, Notice};
 use crate::supervisor::{self, Fatal, ProbeFactory, Supervisor};
 use crate::systemd;
 use crate::telemetry::Telemetry;
 
 mod plan;
+
+mod clients;
 
 mod listeners;
 
@@ -45,6 +46,7 @@ mod lines;
 
 pub use plan::{plan, plan_aside};
 
+use clients::Clients;
 use listeners::Listeners;
 use reload::Reloads;
 
@@ -112,12 +114,13 @@ struct Daemon<'a> {
     served: bool,
     gate: Gate,
     health: Reader,
+    /// Redis for requests.
     listeners: Listeners,
     supervisor: supervisor::Handle,
     stop_supervisor: CancellationToken,
     supervising: JoinSet<Result<(), Fatal>>,
     reloads: Reloads<'a>,
-    store: Store,
+    clients: Clients,
     schema: Keeper,
     schema_notices: mpsc::UnboundedReceiver<Notice>,
 }
@@ -198,11 +201,13 @@ impl<'a> Daemon<'a> {
             probes.unwrap_or_else(|| schema::probes(schema.clone())),
             crate::http::health::render,
         );
+        let clients = Clients::new(&loaded.config, &health, &handle);
         let listeners = Listeners::open(listeners::Parts {
             config: &config,
             health: &health,
             phase: &phase,
             supervisor: &handle,
+            clients: &clients,
             telemetry,
             began,
         })
@@ -210,9 +215,6 @@ impl<'a> Daemon<'a> {
         .map_err(End::OperatingSystem)?;
         lines::startup_begin(&loaded, listeners.addresses());
 
-        let supervisor_of_hints = handle.clone();
-        let hint = Arc::new(move || supervisor_of_hints.hint(&database()));
-        let store = Store::new(&loaded.config, health.clone(), hint);
         let stop_supervisor = CancellationToken::new();
         let mut supervising = JoinSet::new();
         supervising.spawn(supervisor.run(stop_supervisor.clone()));
@@ -222,12 +224,12 @@ impl<'a> Daemon<'a> {
             began,
             served: false,
             gate: Gate::new(phase_writer),
+            clients,
             health,
             listeners,
             supervisor: handle,
             stop_supervisor,
             supervising,
-            store,
             schema,
             schema_notices,
         })
@@ -260,7 +262,7 @@ impl<'a> Daemon<'a> {
                 Event::Reloaded(outcome) => {
                     if let Some(config) = self.reloads.finish(*outcome) {
                         self.listeners.reconfigure(&config);
-                        self.store.reconfigure(&config);
+                        self.clients.reconfigure(&config);
                         self.config.store(Arc::new(config));
                     }
                     self.begin_reload();

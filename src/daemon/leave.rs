@@ -9,8 +9,7 @@ use crate::shutdown::Phase;
 use crate::signals::Signal;
 use crate::systemd;
 
-/// How long the supervisor may take to close its sessions, and the pool to
-/// close its connections.
+/// How long the supervisor, and after it each client, may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connections that were told to end may take to be gone.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -43,9 +42,7 @@ impl Daemon<'_> {
             self.supervising.shutdown().await;
         }
         self.schema.close().await;
-        if self.store.close(CLOSE_TIMEOUT).await {
-            lines::database_pool_closed();
-        }
+        self.clients.close(CLOSE_TIMEOUT).await;
         self.gate.stopped();
         self.listeners.close_admin().await;
         lines::shutdown_complete(began.elapsed());

@@ -146,6 +146,15 @@ pub(super) fn database_pool_closed() {
     );
 }
 
+/// The connection of requests to Redis is closed.
+pub(super) fn redis_client_closed() {
+    tracing::info!(
+        event = "redis_client_closed",
+        dependency = CACHE,
+        "the connection of requests to {CACHE} is closed"
+    );
+}
+
 pub(super) fn shutdown_complete(took: Duration) {
     tracing::info!(
         event = "application_shutdown_complete",

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::clients::Clients;
 use super::liveness::Liveness;
 use super::meters::Meters;
 use crate::cache::Statistics;
@@ -28,6 +29,7 @@ pub(super) struct Parts<'a> {
     pub(super) health: &'a Reader,
     pub(super) phase: &'a PhaseReader,
     pub(super) supervisor: &'a Handle,
+    pub(super) clients: &'a Clients,
     pub(super) telemetry: &'a Telemetry,
     pub(super) began: Instant,
 }
@@ -71,6 +73,7 @@ impl Listeners {
             parts.telemetry.dropped_lines(),
         );
         parts.supervisor.meters().register(meters.registry());
+        parts.clients.register_metrics(meters.registry());
         let metrics = Metrics::register(meters.registry());
 
         let settings = Arc::new(ArcSwap::from_pointee(config.api.clone()));

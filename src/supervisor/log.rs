@@ -116,11 +116,11 @@ pub(super) fn clock_gap(gap: Duration) {
 
 /// The session of a dependency was closed because the daemon stops.
 pub(super) fn session_closed(name: &Name) {
-    let event = match name.as_str() {
-        CACHE => "redis_client_closed",
-        _ => "dependency_closed",
-    };
-    tracing::info!(event, dependency = %name, "the session with {name} is closed");
+    tracing::info!(
+        event = "dependency_closed",
+        dependency = %name,
+        "the session with {name} is closed"
+    );
 }
 
 fn event_name(name: &str, kind: TransitionKind, health: &DependencyHealth) -> &'static str {

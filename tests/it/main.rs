@@ -8,6 +8,8 @@ mod probes;
 
 mod store;
 
+mod cache;
+
 mod daemon;
 
 mod cli;

@@ -144,22 +144,31 @@ async fn a_session_that_the_peer_closes_is_no_failure() {
     let redis = Redis::start().await;
     let proxy = FaultProxy::in_front_of(redis.port()).await;
     let daemon = DaemonOptions::default()
-        .config("[checks]\ninterval = \"1h\"")
-        .cache(&format!("redis://localhost:{}", proxy.port()))
+        .config(&format!(
+            r#"
+            [checks]
+            interval = "1h"
+
+            [dependencies.watched]
+            kind = "redis"
+            url = "redis://localhost:{}"
+            "#,
+            proxy.port()
+        ))
         .serve()
         .await;
-    daemon.until_status("cache", "ok").await;
+    daemon.until_status("watched", "ok").await;
     for round in 2..=4 {
         proxy.cut();
         // The loss is answered by a check over a new session.
         wait::until("a new session", PATIENCE, async || {
-            let attempts = daemon.status_of("cache").await["attempts"].clone();
+            let attempts = daemon.status_of("watched").await["attempts"].clone();
             (attempts == round && proxy.open() == 1).then_some(())
         })
         .await;
     }
     assert_eq!(proxy.accepted(), 4);
-    daemon.assert_transitions("cache", &["ready"]).await;
+    daemon.assert_transitions("watched", &["ready"]).await;
     assert_eq!(daemon.until_overall("ok").await, 200);
 }
 
