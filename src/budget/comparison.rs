@@ -26,6 +26,7 @@ pub struct Difference {
     pub variance: Amount,
     /// The variance in percent of the base, with the sign of the variance;
     /// `null` where the base is zero.
+    #[schema(required)]
     pub variance_pct: Option<Percent>,
 }
 

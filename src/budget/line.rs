@@ -58,6 +58,7 @@ pub struct Line {
     pub category: Category,
     pub period: Period,
     pub amount_sar: Amount,
+    #[schema(required)]
     pub notes: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -66,6 +67,7 @@ pub struct Line {
 
 /// A line to be added.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewLine {
     pub account_code: AccountCode,
     #[schema(min_length = 1, max_length = 200)]
@@ -79,6 +81,7 @@ pub struct NewLine {
 
 /// What to change of a line; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LineChange {
     pub account_code: Option<AccountCode>,
     #[schema(min_length = 1, max_length = 200)]

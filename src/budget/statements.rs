@@ -40,10 +40,12 @@ pub struct StatementLine {
     /// How far it is indented: 1 for account lines, 0 for all others.
     pub indent_level: u8,
     /// The account, on account lines.
+    #[schema(required)]
     pub line_code: Option<AccountCode>,
     #[schema(value_type = String)]
     pub line_description: Cow<'static, str>,
     /// On all lines but section headers.
+    #[schema(required)]
     pub amount_sar: Option<Amount>,
 }
 

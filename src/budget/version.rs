@@ -18,13 +18,19 @@ pub struct Version {
     pub fiscal_year: i32,
     #[schema(max_length = 20, example = "2025-2026")]
     pub academic_year: String,
+    #[schema(required)]
     pub notes: Option<String>,
     pub status: VersionStatus,
     pub is_baseline: bool,
+    #[schema(required)]
     pub parent_version_id: Option<VersionId>,
+    #[schema(required)]
     pub submitted_at: Option<Timestamp>,
+    #[schema(required)]
     pub submitted_by_id: Option<UserId>,
+    #[schema(required)]
     pub approved_at: Option<Timestamp>,
+    #[schema(required)]
     pub approved_by_id: Option<UserId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -33,6 +39,7 @@ pub struct Version {
 
 /// A version to be made. It begins as `working`.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewVersion {
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
@@ -43,7 +50,7 @@ pub struct NewVersion {
     pub academic_year: String,
     #[schema(max_length = 10_000)]
     pub notes: Option<String>,
-    #[schema(required = false)]
+    #[schema(required = false, default = false)]
     pub is_baseline: bool,
     pub parent_version_id: Option<VersionId>,
     /// Left out, it is the one that the token names.
@@ -52,6 +59,7 @@ pub struct NewVersion {
 
 /// What to change of a version; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct VersionChange {
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
@@ -62,6 +70,7 @@ pub struct VersionChange {
 
 /// How a version is copied into a new one.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CloneRequest {
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
@@ -72,7 +81,7 @@ pub struct CloneRequest {
     #[schema(max_length = 20)]
     pub academic_year: Option<String>,
     /// Whether the lines are copied; left out, they are.
-    #[schema(required = false)]
+    #[schema(required = false, default = true)]
     pub clone_configuration: bool,
 }
 

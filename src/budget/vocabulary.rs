@@ -1,10 +1,13 @@
 //! The closed sets of words: statuses, categories, periods, roles.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A text that is none of the words of its set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +22,7 @@ pub(super) trait Word: FromStr<Err = Unknown> + 'static {
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
         }
@@ -37,6 +40,23 @@ macro_rules! words {
 
         impl Word for $name {
             const WORDS: &[&'static str] = &[$($word),*];
+        }
+
+        // The derive would show the names of variants: it cannot see a `rename`
+        // that comes out of a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .enum_values(Some([$($word),*]))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
         }
 
         impl FromStr for $name {
@@ -208,6 +228,15 @@ mod tests {
             assert_eq!(category.as_str().parse(), Ok(*category));
         }
         assert_eq!("P1".parse::<Period>(), Err(Unknown));
+    }
+
+    #[test]
+    fn the_documentation_tells_the_words_themselves() {
+        let schema = serde_json::to_value(Period::schema()).unwrap();
+        assert_eq!(
+            schema,
+            serde_json::json!({"type": "string", "enum": ["p1", "summer", "p2"]})
+        );
     }
 
     #[test]
