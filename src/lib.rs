@@ -25,6 +25,8 @@ pub mod store;
 
 pub mod budget;
 
+pub mod auth;
+
 pub mod cache;
 
 pub mod http;

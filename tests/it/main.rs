@@ -4,6 +4,8 @@ mod architecture;
 
 mod support;
 
+mod auth;
+
 mod probes;
 
 mod store;
