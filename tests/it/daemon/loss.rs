@@ -361,7 +361,8 @@ async fn leaving_on_a_loss_takes_two_signals_to_cut_short() {
     }
     assert!(daemon.exit_now().is_none());
     daemon.signal(Signal::INT);
-    assert_eq!(daemon.exit().await, 130);
+    // Which of two signals came first is not told when both wait: signal(7).
+    assert!([130, 143].contains(&daemon.exit().await));
 }
 
 #[tokio::test]
