@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, RedisResult, ScriptInvocation};
+use redis::{Cmd, FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -159,23 +159,18 @@ impl Client {
 
     /// The value of a key, if it has one.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unanswered> {
-        self.run(Operation::Get, Repeat::Harmless, async |mut connection| {
-            let get = redis::cmd("GET").arg(key).to_owned();
-            get.query_async(&mut connection).await
-        })
-        .await
+        let mut get = redis::cmd("GET");
+        get.arg(key);
+        self.command(Operation::Get, &get).await
     }
 
     /// Gives a key a value that expires after `ttl`.
     pub async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Unanswered> {
         // Redis refuses an expiry of nothing.
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.run(Operation::Set, Repeat::Harmless, async |mut connection| {
-            let mut set = redis::cmd("SET");
-            set.arg(key).arg(value).arg("PX").arg(millis);
-            set.query_async(&mut connection).await
-        })
-        .await
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(value).arg("PX").arg(millis);
+        self.command(Operation::Set, &set).await
     }
 
     /// Runs a script, once: a connection that breaks may have broken after the
@@ -184,17 +179,31 @@ impl Client {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Unanswered> {
-        self.run(Operation::Script, Repeat::Never, async |mut connection| {
-            script.invoke_async(&mut connection).await
+        self.run(
+            Operation::Script,
+            Repeat::Never,
+            |mut connection| async move { script.invoke_async(&mut connection).await },
+        )
+        .await
+    }
+
+    /// Sends a command that may be done twice.
+    async fn command<T: FromRedisValue>(
+        &self,
+        operation: Operation,
+        command: &Cmd,
+    ) -> Result<T, Unanswered> {
+        self.run(operation, Repeat::Harmless, |mut connection| async move {
+            command.query_async(&mut connection).await
         })
         .await
     }
 
-    async fn run<T>(
+    async fn run<T, F: Future<Output = RedisResult<T>>>(
         &self,
         operation: Operation,
         repeat: Repeat,
-        ask: impl AsyncFn(MultiplexedConnection) -> RedisResult<T>,
+        ask: impl Fn(MultiplexedConnection) -> F,
     ) -> Result<T, Unanswered> {
         let began = Instant::now();
         let answer = self.ask(began, repeat, ask).await;
@@ -205,11 +214,11 @@ impl Client {
         answer
     }
 
-    async fn ask<T>(
+    async fn ask<T, F: Future<Output = RedisResult<T>>>(
         &self,
         began: Instant,
         repeat: Repeat,
-        ask: impl AsyncFn(MultiplexedConnection) -> RedisResult<T>,
+        ask: impl Fn(MultiplexedConnection) -> F,
     ) -> Result<T, Unanswered> {
         let (limit, mut retries) = {
             let settings = self.shared.settings.borrow();

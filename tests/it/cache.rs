@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::support::{PATIENCE, Redis, wait};
 
 mod client;
+mod read_through;
 
 /// A client, and what the supervisor would do for it.
 struct Stand {

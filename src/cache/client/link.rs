@@ -54,9 +54,9 @@ impl Link {
     }
 
     /// One attempt, without a deadline of its own.
-    pub(super) async fn ask<T>(
+    pub(super) async fn ask<T, F: Future<Output = RedisResult<T>>>(
         &self,
-        ask: &impl AsyncFn(MultiplexedConnection) -> RedisResult<T>,
+        ask: &impl Fn(MultiplexedConnection) -> F,
     ) -> Result<T, Verdict> {
         tokio::select! {
             biased;
