@@ -29,6 +29,8 @@ pub mod auth;
 
 pub mod cache;
 
+pub mod limits;
+
 pub mod http;
 
 pub mod shutdown;

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use crate::support::{PATIENCE, Redis, wait};
 
 mod client;
+mod limits;
+mod metrics;
 mod read_through;
 
 /// A client, and what the supervisor would do for it.
