@@ -33,6 +33,8 @@ pub mod limits;
 
 pub mod http;
 
+pub mod api;
+
 pub mod shutdown;
 
 pub mod signals;

@@ -35,6 +35,8 @@ pub mod versions;
 
 pub mod lines;
 
+pub mod aggregates;
+
 pub mod idempotency;
 
 mod revisions;

@@ -16,8 +16,7 @@ use crate::dependency::CACHE;
 use crate::health::Reader;
 use crate::http::metrics::Metrics;
 use crate::http::{
-    self, AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Outcome, Stop,
-    file_limit,
+    self, AdminActions, AdminListener, BoundListener, CheckNow, Outcome, Stop, file_limit,
 };
 use crate::shutdown::PhaseReader;
 use crate::supervisor::Handle;
@@ -102,7 +101,7 @@ impl Listeners {
             },
             settings,
             bound: Some(bound),
-            front: http::Front::api(&context, ApiRoutes::default()),
+            front: http::Front::api(&context, parts.clients.routes()),
             serving: JoinSet::new(),
             stop: Stop::default(),
             admin,

@@ -25,6 +25,7 @@ pub(super) fn layer(settings: Settings) -> CorsLayer {
         "x-ratelimit-limit",
         "x-ratelimit-remaining",
         "x-ratelimit-reset",
+        "x-cache",
     ]
     .map(HeaderName::from_static)
     .into_iter()

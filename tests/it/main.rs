@@ -18,4 +18,6 @@ mod cli;
 
 mod http;
 
+mod api;
+
 mod secrets;

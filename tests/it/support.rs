@@ -13,6 +13,7 @@
 )]
 
 mod auth_api;
+pub(crate) mod caller;
 mod certificates;
 pub(crate) mod client;
 mod daemon;

@@ -1,0 +1,189 @@
+//! What `/openapi.json` tells of all paths alike.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+
+use crate::budget::Problem;
+
+/// An error.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct Detail {
+    detail: String,
+}
+
+/// Everything that is wrong with an input.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct Invalid {
+    detail: Vec<Problem>,
+}
+
+/// An input that is invalid, or a state in which that is not done.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum Unprocessable {
+    Invalid(Invalid),
+    WrongState(Detail),
+}
+
+/// Too many requests.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct RateExceeded {
+    detail: String,
+    /// Seconds.
+    retry_after: u64,
+    limit: u32,
+    /// Seconds.
+    window: u64,
+}
+
+/// What every read may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum Reading {
+    #[response(status = 401, description = "The token is missing or no good.")]
+    Unauthorized(Detail),
+    #[response(status = 422, description = "The request is invalid.")]
+    Invalid(Invalid),
+    #[response(status = 429, description = "Too many requests in a minute.")]
+    RateExceeded(RateExceeded),
+    #[response(
+        status = 503,
+        description = "Not available now; `Retry-After` says when to come back."
+    )]
+    Unavailable(Detail),
+}
+
+/// What every read of a version, or of something below it, may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum ReadingOne {
+    #[response(status = 304, description = "The client has it: `If-None-Match`.")]
+    NotModified,
+    #[response(status = 401, description = "The token is missing or no good.")]
+    Unauthorized(Detail),
+    #[response(status = 404, description = "There is no such version.")]
+    NotFound(Detail),
+    #[response(status = 422, description = "The request is invalid.")]
+    Invalid(Invalid),
+    #[response(status = 429, description = "Too many requests in a minute.")]
+    RateExceeded(RateExceeded),
+    #[response(
+        status = 503,
+        description = "Not available now; `Retry-After` says when to come back."
+    )]
+    Unavailable(Detail),
+}
+
+/// What every write may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum Writing {
+    #[response(status = 401, description = "The token is missing or no good.")]
+    Unauthorized(Detail),
+    #[response(status = 403, description = "The role does not allow it.")]
+    Forbidden(Detail),
+    #[response(status = 413, description = "The body is too large.")]
+    TooLarge(Detail),
+    #[response(status = 415, description = "The body is of another content type.")]
+    ContentType(Detail),
+    #[response(
+        status = 422,
+        description = "The request is invalid, or the version is not in a state for it."
+    )]
+    Unprocessable(Unprocessable),
+    #[response(status = 429, description = "Too many requests in a minute.")]
+    RateExceeded(RateExceeded),
+    #[response(
+        status = 503,
+        description = "Not available now; `Retry-After` says when to come back."
+    )]
+    Unavailable(Detail),
+}
+
+/// What every write to a version, or to something below it, may answer.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum WritingOne {
+    #[response(status = 401, description = "The token is missing or no good.")]
+    Unauthorized(Detail),
+    #[response(status = 403, description = "The role does not allow it.")]
+    Forbidden(Detail),
+    #[response(status = 404, description = "There is no such version, or line.")]
+    NotFound(Detail),
+    #[response(status = 412, description = "It has changed since: `If-Match`.")]
+    Changed(Detail),
+    #[response(status = 413, description = "The body is too large.")]
+    TooLarge(Detail),
+    #[response(status = 415, description = "The body is of another content type.")]
+    ContentType(Detail),
+    #[response(
+        status = 422,
+        description = "The request is invalid, or the version is not in a state for it."
+    )]
+    Unprocessable(Unprocessable),
+    #[response(status = 429, description = "Too many requests in a minute.")]
+    RateExceeded(RateExceeded),
+    #[response(
+        status = 503,
+        description = "Not available now; `Retry-After` says when to come back."
+    )]
+    Unavailable(Detail),
+}
+
+/// Makes a write safe to send again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct IdempotencyKey {
+    /// Within 24 hours the same request with the same key is done once, and
+    /// gets the first answer again.
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        min_length = 1,
+        max_length = 255
+    )]
+    key: String,
+}
+
+/// Guards a write against a lost race.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct IfMatch {
+    /// The `ETag` that was read.
+    #[param(rename = "If-Match", required = false)]
+    tag: String,
+}
+
+/// What responses refer to.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(Detail, Invalid, Unprocessable, RateExceeded, Problem)))]
+struct Errors;
+
+/// Adds what errors refer to, and that every path needs a token.
+pub(super) fn complete(documents: &mut OpenApi) {
+    const NAME: &str = "bearer";
+
+    documents.merge(<Errors as utoipa::OpenApi>::openapi());
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = documents.components.get_or_insert_with(Components::new);
+    components.add_security_scheme(NAME, scheme);
+    for item in documents.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let needs = SecurityRequirement::new(NAME, Vec::<String>::new());
+            operation.security = Some(vec![needs]);
+        }
+    }
+}

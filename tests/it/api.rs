@@ -1,0 +1,55 @@
+//! The budget API over HTTP, on real Postgres and Redis servers.
+
+#![allow(clippy::unwrap_used, reason = "whatever is missing fails the test")]
+
+use crate::support::caller::Caller;
+use crate::support::{Daemon, DaemonOptions, Postgres};
+
+mod access;
+
+mod versions;
+
+mod lines;
+
+mod consolidation;
+
+mod idempotency;
+
+mod caching;
+
+mod coherence;
+
+mod durability;
+
+mod rates;
+
+mod documents;
+
+/// A daemon on a database of its own, without a cache.
+struct Rig {
+    daemon: Daemon,
+    database: Postgres,
+}
+
+impl Rig {
+    async fn start() -> Self {
+        Self::with(|options| options).await
+    }
+
+    async fn with(more: impl FnOnce(DaemonOptions) -> DaemonOptions) -> Self {
+        let database = Postgres::start().await;
+        let options = DaemonOptions::default()
+            .brisk()
+            .database(&database.url())
+            .tokens()
+            // What is limited is tested where it is the point.
+            .variable("BUDGETD__LIMITS__READS_PER_MINUTE", "100000")
+            .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "100000");
+        let daemon = more(options).serve().await;
+        Self { daemon, database }
+    }
+
+    fn caller(&self, role: &str) -> Caller {
+        Caller::new(&self.daemon, role)
+    }
+}

@@ -1,0 +1,118 @@
+//! What the API says about itself.
+
+use serde_json::Value;
+
+use super::Rig;
+
+#[tokio::test]
+async fn every_path_is_documented_with_its_statuses() {
+    let rig = Rig::start().await;
+    let answer = rig.daemon.get("/openapi.json").await.unwrap();
+    let document = answer.json();
+    assert!(
+        document["openapi"].as_str().unwrap().starts_with("3.1"),
+        "{}",
+        document["openapi"]
+    );
+    let statuses = |path: &str, method: &str| -> Vec<String> {
+        let responses = &document["paths"][path][method]["responses"];
+        let responses = responses.as_object();
+        let responses = responses.unwrap_or_else(|| panic!("{method} {path} is not documented"));
+        responses.keys().cloned().collect()
+    };
+    let version = "/api/v1/budget-versions/{id}";
+    let consolidation = "/api/v1/consolidation/{id}";
+    let operations = [
+        ("/api/v1/budget-versions".to_owned(), "get", "200"),
+        ("/api/v1/budget-versions".to_owned(), "post", "201 409"),
+        (version.to_owned(), "get", "200 304 404"),
+        (version.to_owned(), "put", "200 404 412"),
+        (version.to_owned(), "delete", "204 404 412"),
+        (format!("{version}/submit"), "put", "200 404 412"),
+        (format!("{version}/approve"), "put", "200 404 412"),
+        (format!("{version}/supersede"), "put", "200 404 412"),
+        (format!("{version}/clone"), "post", "201 404 409"),
+        (format!("{version}/lines"), "get", "200 304 404"),
+        (format!("{version}/lines"), "post", "201 404 412 413 415"),
+        (format!("{version}/lines/{{line_id}}"), "put", "200 404 412"),
+        (
+            format!("{version}/lines/{{line_id}}"),
+            "delete",
+            "204 404 412",
+        ),
+        (consolidation.to_owned(), "get", "200 304 404"),
+        (format!("{consolidation}/summary"), "get", "200 304 404"),
+        (
+            format!("{consolidation}/statements/periods"),
+            "get",
+            "200 304 404",
+        ),
+        (
+            format!("{consolidation}/statements/periods/{{period}}"),
+            "get",
+            "200 304 404",
+        ),
+        (
+            format!("{consolidation}/statements/income"),
+            "get",
+            "200 304 404",
+        ),
+        ("/api/v1/analysis/compare".to_owned(), "get", "200 304 404"),
+    ];
+    for (path, method, expected) in &operations {
+        let documented = statuses(path, method);
+        for status in expected
+            .split(' ')
+            .chain(["401", "403", "422", "429", "503"])
+        {
+            if status == "403" && *method == "get" {
+                continue;
+            }
+            assert!(
+                documented.contains(&status.to_owned()),
+                "{method} {path} lacks {status}"
+            );
+        }
+        let operation = &document["paths"][path.as_str()][*method];
+        assert!(
+            operation["security"].is_array(),
+            "{method} {path} needs a token"
+        );
+    }
+    let count: usize = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(path, _)| path.starts_with("/api/v1"))
+        .map(|(_, methods)| methods.as_object().unwrap().len())
+        .sum();
+    assert_eq!(count, operations.len(), "and nothing else is");
+}
+
+/// Every `$ref` in a document.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get("$ref").and_then(Value::as_str));
+            map.values().for_each(|value| references(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let rig = Rig::start().await;
+    let document = rig.daemon.get("/openapi.json").await.unwrap().json();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(
+            document.pointer(pointer).is_some(),
+            "{reference} leads nowhere"
+        );
+    }
+}

@@ -1,0 +1,427 @@
+//! Lines: one by one, in arrays, and as CSV.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::Rig;
+use crate::support::PgBouncer;
+use crate::support::caller::below;
+
+fn line(code: &str, category: &str, period: &str, amount: &str) -> Value {
+    json!({
+        "account_code": code, "account_name": format!("Compte {code}"),
+        "category": category, "period": period, "amount_sar": amount
+    })
+}
+
+const HEADER: &str = "account_code,account_name,category,period,amount_sar,notes\n";
+
+#[tokio::test]
+async fn a_line_is_created_listed_changed_and_deleted() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let created = planner
+        .post(
+            &below(&version, "/lines"),
+            line("7011", "revenue_tuition", "p1", "45678000.00"),
+        )
+        .await;
+    assert_eq!(created.code, 201, "{}", created.body);
+    let created = created.json();
+    assert_eq!(created["amount_sar"], "45678000.00");
+    let several = planner
+        .post(
+            &below(&version, "/lines"),
+            json!([
+                line("6411", "personnel_teaching", "p2", "0.10"),
+                line("2183", "capex_it", "summer", "-12.5"),
+                line("70", "revenue_fees", "p1", "7"),
+            ]),
+        )
+        .await;
+    assert_eq!(several.code, 201, "{}", several.body);
+
+    let listed = planner
+        .get(&below(&version, "/lines?page_size=2"))
+        .await
+        .json();
+    assert_eq!(
+        (&listed["total"], &listed["total_pages"]),
+        (&json!(4), &json!(2))
+    );
+    let total = async |query: &str| {
+        let page = planner
+            .get(&below(&version, &format!("/lines?{query}")))
+            .await;
+        assert_eq!(page.code, 200, "{}", page.body);
+        page.json()["total"].clone()
+    };
+    assert_eq!(total("category=capex_it").await, 1);
+    assert_eq!(total("period=p1").await, 2);
+    assert_eq!(total("account_code=7011").await, 1);
+    assert_eq!(total("account_code=7011&period=p2").await, 0);
+    assert_eq!(
+        planner.get(&below(&version, "/lines?period=p3")).await.code,
+        422
+    );
+
+    let path = below(
+        &version,
+        &format!("/lines/{}", created["id"].as_str().unwrap()),
+    );
+    let changed = planner
+        .put(&path, json!({"amount_sar": "1.25", "notes": "moins"}))
+        .await;
+    assert_eq!(changed.code, 200, "{}", changed.body);
+    let changed = changed.json();
+    assert_eq!(
+        (&changed["amount_sar"], &changed["notes"]),
+        (&json!("1.25"), &json!("moins"))
+    );
+    assert_eq!(changed["account_code"], "7011");
+    assert_eq!(planner.delete(&path).await.code, 204);
+    assert_eq!(planner.delete(&path).await.code, 404);
+    assert_eq!(planner.put(&path, json!({"notes": "x"})).await.code, 404);
+}
+
+#[tokio::test]
+async fn lines_change_only_while_the_version_is_worked_on() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let body = line("7011", "revenue_tuition", "p1", "1.00");
+    let created = planner
+        .post(&below(&version, "/lines"), body.clone())
+        .await
+        .json();
+    let path = below(
+        &version,
+        &format!("/lines/{}", created["id"].as_str().unwrap()),
+    );
+    assert_eq!(planner.step(&below(&version, "/submit")).await.code, 200);
+    for refused in [
+        planner.post(&below(&version, "/lines"), body.clone()).await,
+        planner
+            .post_csv(
+                &below(&version, "/lines"),
+                &format!("{HEADER}7011,a,revenue_tuition,p1,1.00,\n"),
+            )
+            .await,
+        planner.put(&path, json!({"notes": "x"})).await,
+        planner.delete(&path).await,
+    ] {
+        assert_eq!(refused.code, 422, "{}", refused.body);
+        assert!(
+            refused.json()["detail"]
+                .as_str()
+                .unwrap()
+                .contains("submitted")
+        );
+    }
+    // A line is looked for below its own version.
+    let other = planner.create("Other", 2027).await;
+    let path = below(
+        &other,
+        &format!("/lines/{}", created["id"].as_str().unwrap()),
+    );
+    assert_eq!(planner.put(&path, json!({"notes": "x"})).await.code, 404);
+}
+
+#[tokio::test]
+async fn money_is_decimal_from_end_to_end() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    for amount in ["9999999999999.99", "-9999999999999.99", "0.01", "0.00"] {
+        let created = planner
+            .post(
+                &below(&version, "/lines"),
+                line("7011", "revenue_tuition", "p1", amount),
+            )
+            .await;
+        assert_eq!(
+            (created.code, &created.json()["amount_sar"]),
+            (201, &json!(amount))
+        );
+    }
+    // A number is read digit by digit: as a float this one would be …99.98.
+    let body = r#"{"account_code":"7011","account_name":"a","category":"revenue_tuition","period":"p1","amount_sar":9999999999999.99}"#;
+    let caller = planner.with("content-type", "application/json");
+    let created = caller
+        .try_send(hyper::Method::POST, &below(&version, "/lines"), body)
+        .await
+        .unwrap();
+    assert_eq!(
+        (created.code, &created.json()["amount_sar"]),
+        (201, &json!("9999999999999.99"))
+    );
+    for amount in [
+        "10000000000000.00",
+        "0.001",
+        "NaN",
+        "1e400",
+        "",
+        "1,5",
+        "1 000",
+    ] {
+        let refused = planner
+            .post(
+                &below(&version, "/lines"),
+                line("7011", "revenue_tuition", "p1", amount),
+            )
+            .await;
+        assert_eq!(refused.code, 422, "{amount}: {}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn an_array_is_taken_whole_or_not_at_all() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let mixed = json!([
+        line("7011", "revenue_tuition", "p1", "1.00"),
+        line("x", "revenue_tuition", "p1", "1.00"),
+        line("7011", "nonsense", "p1", "1.001"),
+    ]);
+    let refused = planner.post(&below(&version, "/lines"), mixed).await;
+    assert_eq!(refused.code, 422);
+    let places: Vec<String> = refused.json()["detail"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["loc"].to_string())
+        .collect();
+    for place in [
+        r#"["body",1,"account_code"]"#,
+        r#"["body",2,"category"]"#,
+        r#"["body",2,"amount_sar"]"#,
+    ] {
+        assert!(places.contains(&place.to_owned()), "{place} in {places:?}");
+    }
+    assert_eq!(
+        planner.get(&below(&version, "/lines")).await.json()["total"],
+        0
+    );
+    assert_eq!(
+        planner
+            .post(&below(&version, "/lines"), json!([]))
+            .await
+            .code,
+        422
+    );
+}
+
+fn rows(count: usize) -> String {
+    let mut csv = HEADER.to_owned();
+    for row in 0..count {
+        let period = ["p1", "summer", "p2"][row % 3];
+        writeln!(
+            csv,
+            "{},\"Compte, n° {row}\",operating_supplies,{period},{}.{:02},",
+            600_000 + row % 5_000,
+            row,
+            row % 100
+        )
+        .unwrap();
+    }
+    csv
+}
+
+#[tokio::test]
+async fn csv_goes_in_and_comes_out_again() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let csv = rows(20_000);
+    let loaded = planner.post_csv(&below(&version, "/lines"), &csv).await;
+    assert_eq!(loaded.code, 201, "{}", loaded.body);
+    assert_eq!(
+        planner
+            .get(&below(&version, "/lines?page_size=1"))
+            .await
+            .json()["total"],
+        20_000
+    );
+
+    let exported = planner
+        .with("accept", "text/csv")
+        .get(&below(&version, "/lines"))
+        .await;
+    assert_eq!(exported.code, 200);
+    assert!(
+        exported
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/csv")
+    );
+    assert!(exported.header("etag").is_some());
+    assert_eq!(exported.body.lines().count(), 20_001);
+
+    // What came out can be put into another version.
+    let other = planner.create("Other", 2027).await;
+    let again = planner
+        .post_csv(&below(&other, "/lines"), &exported.body)
+        .await;
+    assert_eq!(again.code, 201, "{}", again.body);
+    let sums = async |version: &Value| {
+        let id = version["id"].as_str().unwrap().to_owned();
+        planner
+            .get(&format!("/consolidation/{id}/summary"))
+            .await
+            .json()["total_operating_costs"]
+            .clone()
+    };
+    assert_eq!(sums(&version).await, sums(&other).await);
+}
+
+#[tokio::test]
+async fn every_bad_row_is_told_with_its_number() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let csv = format!(
+        "{HEADER}7011,ok,revenue_tuition,p1,1.00,\nx,bad code,revenue_tuition,p1,1.00,\n7011,ok,revenue_tuition,p9,1.00,\n7011,short\n"
+    );
+    let refused = planner.post_csv(&below(&version, "/lines"), &csv).await;
+    assert_eq!(refused.code, 422, "{}", refused.body);
+    let detail = refused.json()["detail"].clone();
+    let mut numbers: Vec<i64> = detail
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|problem| {
+            problem["loc"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find_map(Value::as_i64)
+        })
+        .collect();
+    numbers.dedup();
+    assert_eq!(numbers, [2, 3, 4], "{detail}");
+    assert_eq!(
+        planner.get(&below(&version, "/lines")).await.json()["total"],
+        0,
+        "all or nothing"
+    );
+
+    for (csv, why) in [
+        ("", "empty"),
+        (HEADER, "no row"),
+        (
+            "account_code,colour\n1,red\n",
+            "unknown and missing columns",
+        ),
+        ("\u{feff}", "a mark and nothing"),
+    ] {
+        let refused = planner.post_csv(&below(&version, "/lines"), csv).await;
+        assert_eq!(refused.code, 422, "{why}: {}", refused.body);
+    }
+    let too_many = planner
+        .post_csv(&below(&version, "/lines"), &rows(100_001))
+        .await;
+    assert_eq!(too_many.code, 422, "{}", too_many.body);
+    let unknown = planner
+        .with("content-type", "text/plain")
+        .try_send(hyper::Method::POST, &below(&version, "/lines"), "x")
+        .await
+        .unwrap();
+    assert_eq!(unknown.code, 415, "{}", unknown.body);
+}
+
+/// Behind a pooler that lends its connections per transaction.
+#[tokio::test]
+async fn everything_works_behind_a_transaction_pooler() {
+    let rig = Rig::start().await;
+    let pooler = PgBouncer::start(&rig.database).await;
+    let daemon = crate::support::DaemonOptions::default()
+        .brisk()
+        .database(&pooler.url())
+        .variable("DIRECT_URL", &rig.database.url())
+        .variable("BUDGETD__LIMITS__READS_PER_MINUTE", "100000")
+        .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "100000")
+        .tokens()
+        .serve()
+        .await;
+    let planner = crate::support::caller::Caller::new(&daemon, "manager");
+    let version = planner.create("Budget", 2026).await;
+    let id = version["id"].as_str().unwrap().to_owned();
+    // Enough at once that they share the pooler's few connections.
+    let work = (0..24).map(|number| {
+        let (planner, version, id) = (planner.clone(), version.clone(), id.clone());
+        async move {
+            let code = format!("70{number:02}");
+            let created = planner
+                .post(
+                    &below(&version, "/lines"),
+                    line(&code, "revenue_fees", "p1", "1.50"),
+                )
+                .await;
+            assert_eq!(created.code, 201, "{}", created.body);
+            let summary = planner.get(&format!("/consolidation/{id}/summary")).await;
+            assert_eq!(summary.code, 200, "{}", summary.body);
+            let exported = planner
+                .with("accept", "text/csv")
+                .get(&below(&version, "/lines"))
+                .await;
+            assert_eq!(exported.code, 200, "{}", exported.body);
+        }
+    });
+    futures_util::future::join_all(work).await;
+    let loaded = planner
+        .post_csv(&below(&version, "/lines"), &rows(500))
+        .await;
+    assert_eq!(loaded.code, 201, "{}", loaded.body);
+    let summary = planner
+        .get(&format!("/consolidation/{id}/summary"))
+        .await
+        .json();
+    assert_eq!(summary["total_revenue"], "36.00");
+    for step in ["/submit", "/approve"] {
+        assert_eq!(planner.step(&below(&version, step)).await.code, 200);
+    }
+}
+
+/// What is announced too large is refused before it is read, and so is what
+/// turns out to be.
+#[tokio::test]
+async fn a_body_beyond_its_limit_is_413() {
+    let rig = Rig::with(|options| {
+        options.config("[api]\nmax_body = \"64KiB\"\nimport_max_body = \"256KiB\"")
+    })
+    .await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let large = "x".repeat(100 * 1024);
+    let json = planner.with("content-type", "application/json");
+    let refused = json
+        .try_send(hyper::Method::POST, &path, &large)
+        .await
+        .unwrap();
+    assert_eq!(refused.code, 413, "{}", refused.body);
+    assert!(refused.json()["detail"].is_string());
+    // As CSV it may be larger.
+    let taken = planner.post_csv(&path, &large).await;
+    assert_eq!(taken.code, 422, "{}", taken.body);
+    let refused = planner.post_csv(&path, &large.repeat(3)).await;
+    assert_eq!(refused.code, 413, "{}", refused.body);
+
+    let token = crate::support::caller::sign(&crate::support::caller::claims(
+        crate::support::caller::USER,
+        "planner",
+    ));
+    let mut chunked = format!(
+        "POST /api/v1{path} HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    for _ in 0..100 {
+        write!(chunked, "400\r\n{}\r\n", "x".repeat(1024)).unwrap();
+    }
+    let answer = crate::support::client::raw(rig.daemon.api(), chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(planner.get(&path).await.json()["total"], 0);
+}
