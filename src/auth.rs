@@ -63,9 +63,9 @@ struct Rules {
 }
 
 impl Verifier {
-    /// Begins to keep the published keys, if there are any; a fetch may take
-    /// as long as a check of the auth API. `hint` is called when one fails in
-    /// transport.
+    /// A verifier that fetches no keys before [`Verifier::reconfigure`] tells
+    /// it from where. A fetch may take as long as a check of the auth API;
+    /// `hint` is called when one fails in transport.
     ///
     /// It needs a runtime.
     pub fn new(config: &Config, hint: Hint) -> Self {
@@ -77,13 +77,20 @@ impl Verifier {
         crypto::install_crypto();
         Self {
             rules: ArcSwap::from_pointee(Rules::of(config)),
-            keyring: Keyring::new(source(config), fetch, hint),
+            keyring: Keyring::new(fetch, hint),
         }
     }
 
-    /// Judges by other settings from now on. Keys stay while their address
+    /// Judges by these settings from now on. Keys stay while their address
     /// does.
     pub fn reconfigure(&self, config: &Config) {
+        if config.auth.jwt_secret.is_empty() && config.auth.key_set.is_none() {
+            tracing::warn!(
+                event = "auth_not_configured",
+                "every token will be refused: set SUPABASE_JWT_SECRET, or SUPABASE_URL for its key set, \
+                 or auth.jwt_secret or auth.jwks_url"
+            );
+        }
         self.rules.store(Arc::new(Rules::of(config)));
         self.keyring.reconfigure(source(config));
     }
@@ -111,13 +118,6 @@ impl Verifier {
 impl Rules {
     fn of(config: &Config) -> Self {
         let auth = config.auth.clone();
-        if auth.jwt_secret.is_empty() && auth.key_set.is_none() {
-            tracing::warn!(
-                event = "auth_not_configured",
-                "every token will be refused: set SUPABASE_JWT_SECRET, or SUPABASE_URL for its key set, \
-                 or auth.jwt_secret or auth.jwks_url"
-            );
-        }
         let secret = auth.jwt_secret.expose();
         let secret = (!secret.is_empty()).then(|| DecodingKey::from_secret(secret.as_bytes()));
         Self { auth, secret }

@@ -214,6 +214,7 @@ impl<'a> Daemon<'a> {
         .await
         .map_err(End::OperatingSystem)?;
         lines::startup_begin(&loaded, listeners.addresses());
+        clients.begin(&loaded.config);
 
         let stop_supervisor = CancellationToken::new();
         let mut supervising = JoinSet::new();

@@ -80,12 +80,11 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
-    /// Begins to keep the keys of `source`, if there is one.
-    pub(super) fn new(source: Option<Source>, fetch: Fetch, hint: Hint) -> Self {
+    /// It keeps nothing before it has a source.
+    pub(super) fn new(fetch: Fetch, hint: Hint) -> Self {
         let wanted = Arc::<Notify>::default();
-        let target = source.as_ref().map(|source| source.target.clone());
-        let (writer, known) = watch::channel(Known::nothing(target));
-        let (source, sources) = watch::channel(source);
+        let (writer, known) = watch::channel(Known::nothing(None));
+        let (source, sources) = watch::channel(None);
         let keeper = Keeper::new(sources, writer, wanted.clone(), fetch, hint);
         let mut task = JoinSet::new();
         task.spawn(keeper.run());
@@ -97,7 +96,7 @@ impl Keyring {
         }
     }
 
-    /// Keeps the keys of another source from now on.
+    /// Keeps the keys of this source from now on.
     pub(super) fn reconfigure(&self, source: Option<Source>) {
         self.source.send_if_modified(|present| {
             let other = *present != source;

@@ -184,6 +184,7 @@ fn verifier(config: &Config, answer: Answer) -> (Verifier, Publisher) {
         hints.fetch_add(1, Ordering::SeqCst);
     };
     let verifier = Verifier::with(config, Arc::new(fetch), Arc::new(hint));
+    verifier.reconfigure(config);
     (verifier, publisher)
 }
 

@@ -54,6 +54,12 @@ impl Clients {
         }
     }
 
+    /// Begins what tells of itself in the log, and so must not come before the
+    /// line that tells of the start.
+    pub(super) fn begin(&self, config: &Config) {
+        self.verifier.reconfigure(config);
+    }
+
     pub(super) fn register_metrics(&self, registry: &mut Registry) {
         self.redis.meters().register(registry);
         self.views.meters().register(registry);

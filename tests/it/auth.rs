@@ -42,7 +42,9 @@ fn verifier(config: &Config) -> (Verifier, Hints) {
     let hint = move || {
         count.fetch_add(1, Ordering::SeqCst);
     };
-    (Verifier::new(config, Arc::new(hint)), hints)
+    let verifier = Verifier::new(config, Arc::new(hint));
+    verifier.reconfigure(config);
+    (verifier, hints)
 }
 
 fn published() -> Value {
