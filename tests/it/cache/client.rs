@@ -367,6 +367,9 @@ async fn a_server_that_loads_is_bypassed() {
         .setting("loading-process-events-interval-bytes", "1024");
     redis.restart_same_port().await;
     stand.until_bypassed(true).await;
+    // While it loads, it listens only now and then.
+    stand.config.cache.timeout = PATIENCE;
+    stand.client.reconfigure(&stand.config);
     // It was not loading yet when it was checked.
     stand.check_passes().await;
     let hints = stand.hints();
