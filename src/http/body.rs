@@ -7,9 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
@@ -77,14 +74,6 @@ impl BodyLimit {
     pub(super) fn timed_out(&self) -> bool {
         self.0.too_slow.load(Relaxed)
     }
-}
-
-/// Middleware for the routes that take a CSV import.
-pub async fn allow_import(request: Request, next: Next) -> Response {
-    if let Some(limit) = request.extensions().get::<BodyLimit>() {
-        limit.allow_import();
-    }
-    next.run(request).await
 }
 
 /// A body under a [`BodyLimit`] and an idle timeout.

@@ -1,21 +1,31 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::body::to_bytes;
+use axum::extract::Request;
 use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::support::{Builder, Client, Server};
 use crate::http::admission::{OVERFLOW, RESERVE};
-use crate::http::body;
+use crate::http::body::BodyLimit;
 
 const SHORT: Duration = Duration::from_millis(30);
 
 fn reading() -> Router {
     let length = async |body: Bytes| body.len().to_string();
+    let import = async |request: Request| {
+        request
+            .extensions()
+            .get::<BodyLimit>()
+            .unwrap()
+            .allow_import();
+        let body = to_bytes(request.into_body(), usize::MAX).await;
+        body.map(|body| body.len().to_string()).unwrap_or_default()
+    };
     Router::new()
         .route("/read", post(length))
-        .route("/import", post(length).layer(from_fn(body::allow_import)))
+        .route("/import", post(import))
 }
 
 fn with_reading() -> Builder {
