@@ -62,7 +62,8 @@ pub struct Line {
     pub notes: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    pub created_by_id: UserId,
+    /// `null` of a line that was not made over this API.
+    pub created_by_id: Option<UserId>,
 }
 
 /// A line to be added.

@@ -117,8 +117,8 @@ fn escape(text: &mut BytesMut, raw: &str) {
 pub async fn find(transaction: &Transaction, ids: &[LineId]) -> Result<Vec<Line>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let sql = format!(
-        "SELECT {COLUMNS} FROM budgetd.budget_lines WHERE id = ANY ($1) \
-         ORDER BY array_position($1, id)"
+        "SELECT {COLUMNS} FROM unnest($1) WITH ORDINALITY AS wanted (id, place) \
+         JOIN budgetd.budget_lines USING (id) ORDER BY place"
     );
     let rows = transaction.rows(&sql, &[(&ids, Type::UUID_ARRAY)]).await?;
     rows.iter().map(line).collect()
@@ -242,7 +242,7 @@ fn line(row: &Row) -> Result<Line, StoreError> {
         notes: column(row, "notes")?,
         created_at: column(row, "created_at")?,
         updated_at: column(row, "updated_at")?,
-        created_by_id: column::<Uuid>(row, "created_by_id")?.into(),
+        created_by_id: column::<Option<Uuid>>(row, "created_by_id")?.map(UserId::new),
     })
 }
 
