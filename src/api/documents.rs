@@ -41,14 +41,17 @@ pub(super) struct RateExceeded {
     window: u64,
 }
 
-/// What every read may answer.
+/// What every request may be answered.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "carries a description")]
-pub(super) enum Reading {
+pub(super) enum Always {
     #[response(status = 401, description = "The token is missing or no good.")]
     Unauthorized(Detail),
-    #[response(status = 422, description = "The request is invalid.")]
-    Invalid(Invalid),
+    #[response(
+        status = 422,
+        description = "The request is invalid, or the version is not in a state for it."
+    )]
+    Unprocessable(Unprocessable),
     #[response(status = 429, description = "Too many requests in a minute.")]
     RateExceeded(RateExceeded),
     #[response(
@@ -58,81 +61,40 @@ pub(super) enum Reading {
     Unavailable(Detail),
 }
 
-/// What every read of a version, or of something below it, may answer.
+/// What is about a version, or something below it.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "carries a description")]
-pub(super) enum ReadingOne {
+pub(super) enum OfVersion {
+    #[response(status = 404, description = "There is no such version, or line.")]
+    NotFound(Detail),
+}
+
+/// A read of what carries a tag.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum Tagged {
     #[response(status = 304, description = "The client has it: `If-None-Match`.")]
     NotModified,
-    #[response(status = 401, description = "The token is missing or no good.")]
-    Unauthorized(Detail),
-    #[response(status = 404, description = "There is no such version.")]
-    NotFound(Detail),
-    #[response(status = 422, description = "The request is invalid.")]
-    Invalid(Invalid),
-    #[response(status = 429, description = "Too many requests in a minute.")]
-    RateExceeded(RateExceeded),
-    #[response(
-        status = 503,
-        description = "Not available now; `Retry-After` says when to come back."
-    )]
-    Unavailable(Detail),
 }
 
-/// What every write may answer.
+/// A write.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "carries a description")]
 pub(super) enum Writing {
-    #[response(status = 401, description = "The token is missing or no good.")]
-    Unauthorized(Detail),
     #[response(status = 403, description = "The role does not allow it.")]
     Forbidden(Detail),
     #[response(status = 413, description = "The body is too large.")]
     TooLarge(Detail),
     #[response(status = 415, description = "The body is of another content type.")]
     ContentType(Detail),
-    #[response(
-        status = 422,
-        description = "The request is invalid, or the version is not in a state for it."
-    )]
-    Unprocessable(Unprocessable),
-    #[response(status = 429, description = "Too many requests in a minute.")]
-    RateExceeded(RateExceeded),
-    #[response(
-        status = 503,
-        description = "Not available now; `Retry-After` says when to come back."
-    )]
-    Unavailable(Detail),
 }
 
-/// What every write to a version, or to something below it, may answer.
+/// A write that may be guarded against a lost race.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "carries a description")]
-pub(super) enum WritingOne {
-    #[response(status = 401, description = "The token is missing or no good.")]
-    Unauthorized(Detail),
-    #[response(status = 403, description = "The role does not allow it.")]
-    Forbidden(Detail),
-    #[response(status = 404, description = "There is no such version, or line.")]
-    NotFound(Detail),
+pub(super) enum Guarded {
     #[response(status = 412, description = "It has changed since: `If-Match`.")]
     Changed(Detail),
-    #[response(status = 413, description = "The body is too large.")]
-    TooLarge(Detail),
-    #[response(status = 415, description = "The body is of another content type.")]
-    ContentType(Detail),
-    #[response(
-        status = 422,
-        description = "The request is invalid, or the version is not in a state for it."
-    )]
-    Unprocessable(Unprocessable),
-    #[response(status = 429, description = "Too many requests in a minute.")]
-    RateExceeded(RateExceeded),
-    #[response(
-        status = 503,
-        description = "Not available now; `Retry-After` says when to come back."
-    )]
-    Unavailable(Detail),
 }
 
 /// Makes a write safe to send again.

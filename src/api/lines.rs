@@ -33,7 +33,7 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; head
     params(VersionPath, LineQuery, crate::budget::Paging),
     responses(
         (status = 200, content((Page<Line> = "application/json"), (String = "text/csv"))),
-        documents::ReadingOne
+        documents::Always, documents::OfVersion, documents::Tagged
     )
 )]
 pub(super) async fn list(
@@ -71,7 +71,7 @@ pub(super) async fn list(
     params(VersionPath, documents::IfMatch, documents::IdempotencyKey),
     responses(
         (status = 201, description = "The line, the lines, or for CSV how many they are.", body = NewLinesAnswer),
-        documents::WritingOne
+        documents::Always, documents::Writing, documents::OfVersion, documents::Guarded
     )
 )]
 pub(super) async fn add(
@@ -144,7 +144,7 @@ async fn parse(body: ImportBody) -> Result<(Shape, Vec<NewLine>), ApiError> {
 #[utoipa::path(
     put, path = "/budget-versions/{id}/lines/{line_id}", tag = "lines", request_body = LineChange,
     params(LinePath, documents::IfMatch),
-    responses((status = 200, body = Line), documents::WritingOne)
+    responses((status = 200, body = Line), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn change(
     State(api): State<Api>,
@@ -170,7 +170,7 @@ pub(super) async fn change(
 #[utoipa::path(
     delete, path = "/budget-versions/{id}/lines/{line_id}", tag = "lines",
     params(LinePath, documents::IfMatch),
-    responses((status = 204), documents::WritingOne)
+    responses((status = 204), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -23,7 +23,7 @@ use crate::store::{StoreError, Transaction, lines, versions};
 /// Versions, newest first.
 #[utoipa::path(
     get, path = "/budget-versions", tag = "versions", params(VersionQuery, crate::budget::Paging),
-    responses((status = 200, body = Page<Version>), documents::Reading)
+    responses((status = 200, body = Page<Version>), documents::Always)
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -50,7 +50,7 @@ pub(super) async fn list(
     responses(
         (status = 201, body = Version),
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
-        documents::Writing
+        documents::Always, documents::Writing
     )
 )]
 pub(super) async fn create(
@@ -76,7 +76,7 @@ pub(super) async fn create(
 /// A version.
 #[utoipa::path(
     get, path = "/budget-versions/{id}", tag = "versions", params(VersionPath),
-    responses((status = 200, body = Version), documents::ReadingOne)
+    responses((status = 200, body = Version), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn read(
     State(api): State<Api>,
@@ -100,7 +100,7 @@ pub(super) async fn read(
 #[utoipa::path(
     put, path = "/budget-versions/{id}", tag = "versions", request_body = VersionChange,
     params(VersionPath, documents::IfMatch),
-    responses((status = 200, body = Version), documents::WritingOne)
+    responses((status = 200, body = Version), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn change(
     State(api): State<Api>,
@@ -126,7 +126,7 @@ pub(super) async fn change(
 #[utoipa::path(
     delete, path = "/budget-versions/{id}", tag = "versions",
     params(VersionPath, documents::IfMatch),
-    responses((status = 204), documents::WritingOne)
+    responses((status = 204), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn delete(
     State(api): State<Api>,
@@ -149,7 +149,7 @@ macro_rules! steps {
         $(#[$doc])*
         #[utoipa::path(
             put, path = $path, tag = "versions", params(VersionPath, documents::IfMatch),
-            responses((status = 200, body = Version), documents::WritingOne)
+            responses((status = 200, body = Version), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
         )]
         pub(super) async fn $name(
             State(api): State<Api>,
@@ -197,9 +197,9 @@ async fn step(
     params(VersionPath, documents::IdempotencyKey),
     responses(
         (status = 201, body = Version),
-        (status = 404, description = "There is no such version.", body = documents::Detail),
+        documents::OfVersion,
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
-        documents::Writing
+        documents::Always, documents::Writing
     )
 )]
 pub(super) async fn clone(

@@ -45,7 +45,7 @@ enum View {
 /// The consolidated view of a version: its lines by account.
 #[utoipa::path(
     get, path = "/consolidation/{id}", tag = "consolidation", params(VersionPath),
-    responses((status = 200, body = Consolidation), documents::ReadingOne)
+    responses((status = 200, body = Consolidation), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn consolidation(
     State(api): State<Api>,
@@ -59,7 +59,7 @@ pub(super) async fn consolidation(
 /// The totals of a version alone.
 #[utoipa::path(
     get, path = "/consolidation/{id}/summary", tag = "consolidation", params(VersionPath),
-    responses((status = 200, body = Summary), documents::ReadingOne)
+    responses((status = 200, body = Summary), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn summary(
     State(api): State<Api>,
@@ -73,7 +73,7 @@ pub(super) async fn summary(
 /// The totals of each period, and of the year.
 #[utoipa::path(
     get, path = "/consolidation/{id}/statements/periods", tag = "consolidation", params(VersionPath),
-    responses((status = 200, body = Vec<PeriodStatement>), documents::ReadingOne)
+    responses((status = 200, body = Vec<PeriodStatement>), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn periods(
     State(api): State<Api>,
@@ -88,7 +88,7 @@ pub(super) async fn periods(
 #[utoipa::path(
     get, path = "/consolidation/{id}/statements/periods/{period}", tag = "consolidation",
     params(VersionPath, ("period" = StatementPeriod, Path)),
-    responses((status = 200, body = PeriodStatement), documents::ReadingOne)
+    responses((status = 200, body = PeriodStatement), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn period(
     State(api): State<Api>,
@@ -104,7 +104,7 @@ pub(super) async fn period(
 /// The income statement, line by line.
 #[utoipa::path(
     get, path = "/consolidation/{id}/statements/income", tag = "consolidation", params(VersionPath),
-    responses((status = 200, body = IncomeStatement), documents::ReadingOne)
+    responses((status = 200, body = IncomeStatement), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn income(
     State(api): State<Api>,
@@ -118,7 +118,7 @@ pub(super) async fn income(
 /// Two versions account by account.
 #[utoipa::path(
     get, path = "/analysis/compare", tag = "analysis", params(ComparisonQuery),
-    responses((status = 200, body = Comparison), documents::ReadingOne)
+    responses((status = 200, body = Comparison), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn compare(
     State(api): State<Api>,
