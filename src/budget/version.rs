@@ -16,7 +16,7 @@ pub struct Version {
     pub name: String,
     #[schema(minimum = 2020, maximum = 2100)]
     pub fiscal_year: i32,
-    #[schema(max_length = 20, example = "2025-2026")]
+    #[schema(min_length = 1, max_length = 20, example = "2025-2026")]
     pub academic_year: String,
     #[schema(required)]
     pub notes: Option<String>,
@@ -46,7 +46,7 @@ pub struct NewVersion {
     #[schema(minimum = 2020, maximum = 2100)]
     pub fiscal_year: i32,
     /// Left out, it is the year before and the fiscal year: `2025-2026`.
-    #[schema(required = false, max_length = 20)]
+    #[schema(required = false, min_length = 1, max_length = 20)]
     pub academic_year: String,
     #[schema(max_length = 10_000)]
     pub notes: Option<String>,
@@ -78,7 +78,7 @@ pub struct CloneRequest {
     #[schema(minimum = 2020, maximum = 2100)]
     pub fiscal_year: Option<i32>,
     /// Left out, it follows from the fiscal year.
-    #[schema(max_length = 20)]
+    #[schema(min_length = 1, max_length = 20)]
     pub academic_year: Option<String>,
     /// Whether the lines are copied; left out, they are.
     #[schema(required = false, default = true)]
