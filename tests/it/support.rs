@@ -32,7 +32,7 @@ pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, find};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};
 pub(crate) use talker::Talker;
