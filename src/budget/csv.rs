@@ -4,9 +4,10 @@
 //! is a formula; guarding it would bring back another text than was sent.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::{io, str};
 
-use csv::{ByteRecord, IntoInnerError, ReaderBuilder, Terminator, Writer, WriterBuilder};
+use csv::{ByteRecord, IntoInnerError, Position, ReaderBuilder, Terminator, Writer, WriterBuilder};
 
 use super::input::{Fault, Value};
 use super::line::{MAXIMUM_LINES, account_name};
@@ -39,9 +40,12 @@ pub fn parse(csv: &[u8]) -> Result<Vec<NewLine>, Problems> {
     let mut lines = Vec::new();
     let mut record = ByteRecord::new();
     let mut row = 0;
+    let mut rest = csv;
     // Reading from memory does not fail; if it did, nothing more would come.
     while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
         row += 1;
+        let start = record.position().map_or(0, Position::byte);
+        rest = usize::try_from(start).map_or(csv, |start| &csv[start..]);
         if row > MAXIMUM_LINES {
             let msg = format!("A file should have at most {MAXIMUM_LINES} rows");
             problems.push(Fault::new("too_long", msg).at(vec!["body".into()]));
@@ -60,6 +64,11 @@ pub fn parse(csv: &[u8]) -> Result<Vec<NewLine>, Problems> {
             problems.push(Fault::new("row_length", msg).at(place(row)));
         }
     }
+    if row > 0 && ends_inside_quotes(rest) {
+        let msg =
+            "Row has a quotation mark that is never closed: all that follows was read as one text";
+        problems.push(Fault::new("unclosed_quote", msg).at(place(row)));
+    }
     if row == 0 {
         let fault = Fault::new("too_short", "A file should have at least 1 row");
         problems.push(fault.at(vec!["body".into()]));
@@ -69,6 +78,17 @@ pub fn parse(csv: &[u8]) -> Result<Vec<NewLine>, Problems> {
     } else {
         Err(problems)
     }
+}
+
+/// Whether the last row, with which `csv` begins, has no end of its own. The
+/// reader takes such rows, and with them all the rows that the text of the
+/// last one has swallowed.
+fn ends_inside_quotes(csv: &[u8]) -> bool {
+    let reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(csv.chain(&b"\nanother row"[..]));
+    reader.into_byte_records().count() < 2
 }
 
 fn place(row: usize) -> Vec<Loc> {
@@ -88,6 +108,12 @@ struct Columns {
 impl Columns {
     /// `None` when there is a problem.
     fn find(header: &ByteRecord, problems: &mut Problems) -> Option<Self> {
+        if let Some(separator) = other_separator(header) {
+            let msg = format!("Columns should be separated by commas, not by {separator}");
+            let place = vec!["body".into(), "header".into()];
+            problems.push(Fault::new("separator", msg).at(place));
+            return None;
+        }
         let mut refuse = |name: &str, fault: Fault| {
             problems.push(fault.at(vec!["body".into(), "header".into(), Loc::given(name)]));
         };
@@ -127,6 +153,14 @@ impl Columns {
         };
         Some(columns).filter(|_| problems.is_empty())
     }
+}
+
+/// What spreadsheets write between columns where a comma is a decimal point.
+fn other_separator(header: &ByteRecord) -> Option<&'static str> {
+    let only = header.get(0).filter(|_| header.len() == 1)?;
+    [(b';', "semicolons"), (b'\t', "tabs")]
+        .into_iter()
+        .find_map(|(separator, name)| only.contains(&separator).then_some(name))
 }
 
 /// A row that has as many fields as the header.

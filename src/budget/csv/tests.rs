@@ -95,6 +95,31 @@ fn a_header_must_name_the_columns() {
 }
 
 #[test]
+fn another_separator_is_called_by_its_name() {
+    let place = json!(["body", "header"]);
+    for (separator, name) in [(";", "semicolons"), ("\t", "tabs")] {
+        let file = format!("{HEADER}641,a,capex_it,p1,1,\n").replace(',', separator);
+        let problems = parse(file.as_bytes()).unwrap_err().into_vec();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(json!(problems[0].loc), place);
+        assert!(problems[0].msg.ends_with(name), "{}", problems[0].msg);
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_swallows_no_rows() {
+    let swallowing = "641,a,capex_it,p1,1,\n642,a,capex_it,p1,1,\"x\n643,a,capex_it,p1,1,\n";
+    let problems = told(parsed(swallowing));
+    assert_eq!(problems, [(json!(["body", "row", 2]), "unclosed_quote")]);
+    for end in ["\"x\"", "\"x\"\r\n\r\n", "5\"", "\"x\"\"\"", "\"x\ny\"\n"] {
+        for mark in ["", "\u{feff}"] {
+            let file = format!("{mark}{HEADER}641,a,capex_it,p1,1,{end}");
+            assert_eq!(parse(file.as_bytes()).unwrap().len(), 1, "{file:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_utf_8_is_refused_where_it_stands() {
     let csv = [
         HEADER.as_bytes(),
