@@ -122,7 +122,7 @@ pub(super) async fn change(
     Ok(etag::with(etag::of(changed.revision_token), Json(changed)))
 }
 
-/// Removes a version with its lines. What was approved stays.
+/// Removes a version with its lines. What was ever approved stays.
 #[utoipa::path(
     delete, path = "/budget-versions/{id}", tag = "versions",
     params(VersionPath, documents::IfMatch),
@@ -167,7 +167,7 @@ steps! {
     submit: Submit, "/budget-versions/{id}/submit";
     /// Approves a submitted version; for managers.
     approve: Approve, "/budget-versions/{id}/approve";
-    /// Marks a version as replaced.
+    /// Marks a version as replaced; an approved one for managers.
     supersede: Supersede, "/budget-versions/{id}/supersede";
 }
 
@@ -252,7 +252,8 @@ pub(super) async fn claim(
 ) -> Result<Version, ApiError> {
     let version = visible(versions::lock(transaction, id).await?, identity)?;
     etag::demand(headers, version.revision_token)?;
-    action.check(version.status)?;
+    identity.role.require(action.role_on(version.status))?;
+    action.check(&version)?;
     Ok(version)
 }
 

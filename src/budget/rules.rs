@@ -1,6 +1,6 @@
 //! What may be done to a version: by whom, and in which status.
 
-use super::{Role, VersionStatus};
+use super::{Role, Version, VersionStatus};
 
 /// Something that is done to a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +58,7 @@ impl Action {
         Self::Delete,
     ];
 
-    /// The least role that may do it.
+    /// The least role that may do it to some version.
     pub const fn role(self) -> Role {
         match self {
             Self::Approve => Role::Manager,
@@ -66,8 +66,17 @@ impl Action {
         }
     }
 
+    /// The least role that may do it to a version of this status: an approval
+    /// is taken back by those who may give it.
+    pub const fn role_on(self, status: VersionStatus) -> Role {
+        match (self, status) {
+            (Self::Supersede, VersionStatus::Approved) => Role::Manager,
+            _ => self.role(),
+        }
+    }
+
     /// Whether it is done to a version of this status.
-    pub const fn is_open_to(self, status: VersionStatus) -> bool {
+    const fn is_open_to(self, status: VersionStatus) -> bool {
         use VersionStatus::{Approved, Submitted, Superseded, Working};
         match self {
             Self::Edit | Self::Submit => matches!(status, Working),
@@ -77,13 +86,16 @@ impl Action {
         }
     }
 
-    pub const fn check(self, status: VersionStatus) -> Result<(), WrongStatus> {
-        if self.is_open_to(status) {
+    /// Whether it is done to this version. What was approved once is not
+    /// deleted, whatever became of it.
+    pub fn check(self, version: &Version) -> Result<(), WrongStatus> {
+        let on_record = self == Self::Delete && version.approved_at.is_some();
+        if self.is_open_to(version.status) && !on_record {
             Ok(())
         } else {
             Err(WrongStatus {
                 action: self,
-                status,
+                status: version.status,
             })
         }
     }
@@ -114,7 +126,7 @@ impl Action {
             Self::Submit => "only working versions can be submitted",
             Self::Approve => "only submitted versions can be approved",
             Self::Supersede => "it is superseded already",
-            Self::Delete => "supersede it instead, so that what was approved stays on record",
+            Self::Delete => "what was approved stays on record",
         }
     }
 }
@@ -122,6 +134,7 @@ impl Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::version::tests::version;
 
     #[test]
     fn each_action_has_its_statuses() {
@@ -136,7 +149,7 @@ mod tests {
             (VersionStatus::Forecast, &[Supersede, Delete]),
             (VersionStatus::Superseded, &[Delete]),
         ] {
-            let is_open = |action: &&Action| action.check(status).is_ok();
+            let is_open = |action: &&Action| action.check(&version(status)).is_ok();
             let found: Vec<Action> = Action::ALL.iter().filter(is_open).copied().collect();
             assert_eq!(found, open, "{status}");
         }
@@ -153,8 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_is_taken_back_by_managers_and_stays_on_record() {
+        for status in VersionStatus::ALL.iter().copied() {
+            let needed = Action::Supersede.role_on(status);
+            let expected = match status {
+                VersionStatus::Approved => Role::Manager,
+                _ => Role::Planner,
+            };
+            assert_eq!(needed, expected, "{status}");
+        }
+        let mut replaced = version(VersionStatus::Superseded);
+        assert_eq!(Action::Delete.check(&replaced), Ok(()));
+        replaced.approved_at = Some(jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            Action::Delete.check(&replaced).unwrap_err().to_string(),
+            "Cannot delete a version with status 'superseded': what was approved stays on record"
+        );
+    }
+
+    #[test]
     fn a_refusal_is_a_sentence() {
-        let wrong = Action::Approve.check(VersionStatus::Working).unwrap_err();
+        let working = version(VersionStatus::Working);
+        let wrong = Action::Approve.check(&working).unwrap_err();
         assert_eq!(
             wrong.to_string(),
             "Cannot approve a version with status 'working': only submitted versions can be approved"

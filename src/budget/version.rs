@@ -220,4 +220,4 @@ fn ending_in(fiscal_year: i32) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

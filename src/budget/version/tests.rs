@@ -1,7 +1,7 @@
 use super::*;
 
 /// A version with this name, of this status.
-fn version(status: VersionStatus) -> Version {
+pub(in crate::budget) fn version(status: VersionStatus) -> Version {
     let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
     Version {
         id: VersionId::new(uuid::Uuid::from_u128(1)),

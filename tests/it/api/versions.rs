@@ -231,12 +231,19 @@ async fn a_version_goes_its_way_to_approval_and_no_other() {
     let refused = manager.delete(&path("")).await;
     assert_eq!(refused.code, 422);
     assert!(refused.json()["detail"].is_string());
+    assert_eq!(planner.step(&path("/supersede")).await.code, 403);
     let superseded = manager.step(&path("/supersede")).await;
     assert_eq!(
         (superseded.code, &superseded.json()["status"]),
         (200, &json!("superseded"))
     );
     assert_eq!(manager.step(&path("/supersede")).await.code, 422);
+    assert_eq!(manager.delete(&path("")).await.code, 422, "it was approved");
+
+    // What was never approved is the planners' own.
+    let draft = planner.create("Draft", 2027).await;
+    assert_eq!(planner.step(&below(&draft, "/supersede")).await.code, 200);
+    assert_eq!(planner.delete(&below(&draft, "")).await.code, 204);
 }
 
 #[tokio::test]
