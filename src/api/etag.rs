@@ -13,16 +13,22 @@ pub(super) fn of(token: RevisionToken) -> ETag {
     quoted(&token.to_string())
 }
 
+/// The tag of the same as CSV. What is written in other bytes needs another
+/// tag, or a client that has the JSON is told that it has the CSV.
+pub(super) fn of_csv(token: RevisionToken) -> ETag {
+    quoted(&format!("{token}.csv"))
+}
+
 /// The tag of what two versions determine.
 pub(super) fn of_both(base: RevisionToken, other: RevisionToken) -> ETag {
     quoted(&format!("{base}.{other}"))
 }
 
-/// The tag of a text of hexadecimal digits, hyphens and dots.
+/// The tag of a text of letters, digits, hyphens and dots.
 pub(super) fn quoted(text: &str) -> ETag {
     let tag = format!("\"{text}\"");
     tag.parse()
-        .expect("hexadecimal digits, hyphens and dots are legal in a tag")
+        .expect("letters, digits, hyphens and dots are legal in a tag")
 }
 
 /// Whether the client has what `current` stands for: 304.
@@ -52,11 +58,16 @@ pub(super) fn unless_known<R: IntoResponse>(
     }
 }
 
-/// A write may demand to be made on the state that its client has seen.
+/// A write may demand to be made on the state that its client has seen, in
+/// whatever form.
 pub(super) fn demand(headers: &HeaderMap, current: RevisionToken) -> Result<(), ApiError> {
+    let seen = |condition: &IfMatch| {
+        let mut tags = [of(current), of_csv(current)].into_iter();
+        tags.any(|tag| condition.precondition_passes(&tag))
+    };
     match headers.typed_try_get::<IfMatch>() {
         Ok(None) => Ok(()),
-        Ok(Some(condition)) if condition.precondition_passes(&of(current)) => Ok(()),
+        Ok(Some(condition)) if seen(&condition) => Ok(()),
         // What cannot be read cannot match.
         Ok(Some(_)) | Err(_) => Err(ApiError::Changed),
     }
@@ -86,7 +97,9 @@ mod tests {
         assert!(demand("*"));
         assert!(demand(&format!("\"{one}\"")));
         assert!(demand(&format!("\"{two}\", \"{one}\"")));
+        assert!(demand(&format!("\"{one}.csv\"")));
         assert!(!demand(&format!("\"{two}\"")));
+        assert!(!demand(&format!("\"{two}.csv\"")));
         assert!(
             !demand(&format!("W/\"{one}\"")),
             "weak tags never match strongly"

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream;
@@ -44,10 +44,23 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = LineQuery::from_query(query.as_deref())?;
-    if wants_csv(&headers) {
-        return export(&api, &identity, path, &headers).await;
-    }
-    let (identity, query, headers) = (&identity, &query, &headers);
+    let listed = if wants_csv(&headers) {
+        export(&api, &identity, path, &headers).await
+    } else {
+        page(&api, &identity, path, &query, &headers).await
+    };
+    let mut response = listed?;
+    response.headers_mut().append(VARY, ACCEPT.into());
+    Ok(response)
+}
+
+async fn page(
+    api: &Api,
+    identity: &Identity,
+    path: VersionPath,
+    query: &LineQuery,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let read = |transaction: Arc<Transaction>| async move {
         let version = visible(versions::find(&transaction, path.id).await?, identity)?;
         let tag = etag::of(version.revision_token);
@@ -204,7 +217,7 @@ async fn export(
     };
     let transaction = api.store.begin(Access::Read).await?;
     let version = visible(versions::find(&transaction, path.id).await?, identity)?;
-    let tag = etag::of(version.revision_token);
+    let tag = etag::of_csv(version.revision_token);
     if etag::is_known(headers, &tag) {
         return Ok(etag::with(tag, StatusCode::NOT_MODIFIED));
     }

@@ -2,11 +2,16 @@
 
 use std::fmt::Write;
 
+use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::Rig;
 use crate::support::PgBouncer;
-use crate::support::caller::below;
+use crate::support::caller::{Caller, USER, below, claims, sign};
+use crate::support::client::Response;
+use crate::support::wait::{PATIENCE, until};
 
 fn line(code: &str, category: &str, period: &str, amount: &str) -> Value {
     json!({
@@ -330,6 +335,67 @@ async fn every_bad_row_is_told_with_its_number() {
         .await
         .unwrap();
     assert_eq!(unknown.code, 415, "{}", unknown.body);
+}
+
+#[tokio::test]
+async fn json_and_csv_of_one_state_are_told_apart() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let as_csv = planner.with("accept", "text/csv");
+    let tag = |answer: &Response| answer.header("etag").unwrap().to_owned();
+    let (json, csv) = (planner.get(&path).await, as_csv.get(&path).await);
+    for answer in [&json, &csv] {
+        let mut vary = answer.headers.get_all("vary").iter();
+        assert!(vary.any(|name| name == "accept"), "{:?}", answer.headers);
+    }
+    // Who has one of them has not got the other.
+    let known = |caller: &Caller, answer: &Response| caller.with("if-none-match", &tag(answer));
+    assert_eq!(known(&planner, &json).get(&path).await.code, 304);
+    assert_eq!(known(&planner, &csv).get(&path).await.code, 200);
+    assert_eq!(known(&as_csv, &csv).get(&path).await.code, 304);
+    assert_eq!(known(&as_csv, &json).get(&path).await.code, 200);
+    // A write may name either.
+    let new = line("7011", "revenue_fees", "p1", "1.00");
+    let guarded = planner.with("if-match", &tag(&csv));
+    assert_eq!(guarded.post(&path, new.clone()).await.code, 201);
+    assert_eq!(guarded.post(&path, new).await.code, 412);
+}
+
+/// An export holds a connection of the pool, here the only one for exports.
+#[tokio::test]
+async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
+    let rig = Rig::with(|options| options.variable("BUDGETD__DATABASE__POOL_SIZE", "2")).await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    // More than the system takes on for a client that does not read.
+    let notes = "n".repeat(300);
+    let large = rows(80_000)[HEADER.len()..].replace(",\n", &format!(",{notes}\n"));
+    let large = format!("{HEADER}{large}");
+    assert_eq!(planner.post_csv(&path, &large).await.code, 201);
+
+    let token = sign(&claims(USER, "viewer"));
+    let mut client = TcpStream::connect(("127.0.0.1", rig.daemon.api()))
+        .await
+        .unwrap();
+    let request = format!(
+        "GET /api/v1{path} HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {token}\r\n\
+         accept: text/csv\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0];
+    client.read_exact(&mut first).await.unwrap();
+    let as_csv = planner.with("accept", "text/csv");
+    assert_eq!(as_csv.get(&path).await.code, 503, "its place is taken");
+    assert_eq!(planner.get(&path).await.code, 200, "others go on");
+    drop(client);
+    until("the place is free", PATIENCE, async || {
+        let head = as_csv.try_send(Method::HEAD, &path, "").await.unwrap();
+        (head.code == 200).then_some(())
+    })
+    .await;
 }
 
 /// Behind a pooler that lends its connections per transaction.
