@@ -118,6 +118,34 @@ async fn duplicates_at_once_do_the_work_once() {
 }
 
 #[tokio::test]
+async fn a_key_is_known_for_a_day() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let line = json!({"account_code": "7011", "account_name": "a", "category": "revenue_fees", "period": "p1", "amount_sar": "1.00"});
+    let other = json!({"account_code": "7012", "account_name": "b", "category": "revenue_fees", "period": "p1", "amount_sar": "2.00"});
+    let keyed = planner.with("idempotency-key", "k");
+    let first = keyed.post(&path, line.clone()).await;
+    assert_eq!(first.code, 201, "{}", first.body);
+    let age = async |interval: &str| {
+        let sql = format!(
+            "UPDATE budgetd.idempotency_keys SET created_at = created_at - interval '{interval}'"
+        );
+        rig.database.execute(&sql).await;
+    };
+    age("23 hours 50 minutes").await;
+    assert_eq!(keyed.post(&path, line.clone()).await.body, first.body);
+    assert_eq!(keyed.post(&path, other.clone()).await.code, 422);
+    age("20 minutes").await;
+    let another = keyed.post(&path, other.clone()).await;
+    assert_eq!(another.code, 201, "{}", another.body);
+    assert_eq!(another.json()["account_code"], "7012");
+    assert_eq!(keyed.post(&path, other).await.body, another.body);
+    assert_eq!(planner.get(&path).await.json()["total"], 2);
+}
+
+#[tokio::test]
 async fn a_key_is_bounded() {
     let rig = Rig::start().await;
     let planner = rig.caller("planner");
