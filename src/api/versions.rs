@@ -194,10 +194,10 @@ async fn step(
 /// work on.
 #[utoipa::path(
     post, path = "/budget-versions/{id}/clone", tag = "versions", request_body = CloneRequest,
-    params(VersionPath, documents::IdempotencyKey),
+    params(VersionPath, documents::IfMatch, documents::IdempotencyKey),
     responses(
         (status = 201, body = Version),
-        documents::OfVersion,
+        documents::OfVersion, documents::Guarded,
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
         documents::Always, documents::Writing
     )
@@ -206,13 +206,16 @@ pub(super) async fn clone(
     State(api): State<Api>,
     Extension(identity): Extension<Identity>,
     path: VersionPath,
+    headers: HeaderMap,
     once: Once,
     JsonBody(body): JsonBody,
 ) -> Result<Reply, ApiError> {
     let request = CloneRequest::from_json(&body)?;
-    let identity = &identity;
+    let (identity, headers) = (&identity, &headers);
     let work = |transaction: Arc<Transaction>| async move {
-        let source = visible(versions::find(&transaction, path.id).await?, identity)?;
+        // All of the copy is of one state of the source.
+        let source = visible(versions::hold(&transaction, path.id).await?, identity)?;
+        etag::demand(headers, source.revision_token)?;
         let (fiscal_year, academic_year) = request.years(&source);
         let copy = NewVersion {
             name: request.name,

@@ -66,6 +66,12 @@ pub async fn lock(transaction: &Transaction, id: VersionId) -> Result<Option<Ver
     look(transaction, id, " FOR UPDATE").await
 }
 
+/// Finds a version and keeps it, and everything below it, as it is until the
+/// transaction ends.
+pub async fn hold(transaction: &Transaction, id: VersionId) -> Result<Option<Version>, StoreError> {
+    look(transaction, id, " FOR SHARE").await
+}
+
 async fn look(
     transaction: &Transaction,
     id: VersionId,

@@ -364,6 +364,12 @@ async fn conditions_spare_reads_and_guard_writes() {
         let known = planner.with("if-none-match", tag).get(path).await;
         assert_eq!((known.code, known.body.as_str()), (304, ""), "{path}");
         assert_eq!(known.header("etag"), Some(tag));
+        let head = planner.try_send(hyper::Method::HEAD, path, "").await;
+        let head = head.unwrap();
+        assert_eq!((head.code, head.body.as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("etag"), Some(tag), "{path}");
+        let length = read.body.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()));
     }
     // A write below the version is one of the version.
     let line = json!({"account_code": "7011", "account_name": "a", "category": "revenue_tuition", "period": "p1", "amount_sar": "1.00"});
@@ -372,6 +378,12 @@ async fn conditions_spare_reads_and_guard_writes() {
         stale.post(&below(&version, "/lines"), line.clone()).await,
         stale.put(&below(&version, ""), json!({"name": "x"})).await,
         stale.step(&below(&version, "/submit")).await,
+        stale
+            .post(
+                &below(&version, "/clone"),
+                json!({"name": "Next", "fiscal_year": 2027}),
+            )
+            .await,
         stale.delete(&below(&version, "")).await,
     ] {
         assert_eq!(answer.code, 412, "{}", answer.body);
