@@ -21,6 +21,8 @@ mod coherence;
 
 mod durability;
 
+mod races;
+
 mod rates;
 
 mod documents;
