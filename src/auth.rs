@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
-use http::HeaderValue;
+use http::HeaderMap;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use crate::config::{self, Config};
@@ -96,8 +96,8 @@ impl Verifier {
     }
 
     /// Who a request speaks for, by its `Authorization` header.
-    pub async fn verify(&self, authorization: Option<&HeaderValue>) -> Result<Identity, Rejection> {
-        let token = bearer::token(authorization)?;
+    pub async fn verify(&self, headers: &HeaderMap) -> Result<Identity, Rejection> {
+        let token = bearer::token(headers)?;
         let header = signature::header(token)?;
         let rules = self.rules.load_full();
         if header.alg == Algorithm::HS256 {

@@ -75,8 +75,8 @@ pub struct Decision {
     pub remaining: u32,
     /// Seconds until what is counted now begins to be forgotten, rounded up.
     pub reset_seconds: u64,
-    /// Seconds after which a request is allowed again, rounded up; `None` when
-    /// this one is.
+    /// Seconds after which a request is allowed again, rounded up, at most
+    /// [`Decision::WINDOW_SECONDS`]; `None` when this one is.
     pub retry_after: Option<u64>,
 }
 
@@ -84,13 +84,13 @@ impl Decision {
     /// What limits are counted over.
     pub const WINDOW_SECONDS: u64 = WINDOW.as_secs();
 
-    fn of(reading: &Reading) -> Self {
+    fn of(reading: &Reading, limit: u32) -> Self {
         Self {
             allowed: reading.allowed,
-            limit: reading.limit,
-            remaining: reading.remaining(),
-            reset_seconds: seconds(reading.until_window_ends()),
-            retry_after: (!reading.allowed).then(|| seconds(reading.until_allowed())),
+            limit,
+            remaining: limit.saturating_sub(reading.counted),
+            reset_seconds: seconds(reading.until_forgotten),
+            retry_after: (!reading.allowed).then(|| seconds(reading.until_allowed)),
         }
     }
 }
@@ -103,7 +103,7 @@ impl RateLimiter {
             // Whoever comes is counted; the default would rather turn away
             // those who come for the first time.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(2 * WINDOW)
+            .time_to_idle(WINDOW)
             .build();
         Self {
             shared: Arc::new(Shared {
@@ -144,7 +144,7 @@ impl RateLimiter {
             None => (shared.take(key, limit), Place::Instance),
         };
         shared.meters.decision(kind, place, reading.allowed);
-        Decision::of(&reading)
+        Decision::of(&reading, limit)
     }
 }
 

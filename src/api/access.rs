@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -21,8 +20,7 @@ use crate::limits::{Kind, Subject};
 /// The rate is counted before a bad token is answered, so that guessing tokens
 /// has its price.
 pub(super) async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let authorization = request.headers().get(AUTHORIZATION);
-    let verified = api.verifier.verify(authorization).await;
+    let verified = api.verifier.verify(request.headers()).await;
     let subject = if let Ok(identity) = &verified {
         Subject::User(identity.user.uuid())
     } else {

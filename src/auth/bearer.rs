@@ -1,6 +1,7 @@
 //! The `Authorization` header (RFC 9110, section 11.6.2; RFC 6750, section 2.1).
 
-use http::HeaderValue;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 
 use super::rejection::{Refusal, Rejection};
 
@@ -8,9 +9,14 @@ use super::rejection::{Refusal, Rejection};
 /// or two thousand.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// The token that a request carries.
-pub(super) fn token(authorization: Option<&HeaderValue>) -> Result<&str, Rejection> {
-    let value = authorization.ok_or(Rejection::HeaderMissing)?;
+/// The token that a request carries. One that has two headers of the name says
+/// something else to each program on its way that takes the first or the last.
+pub(super) fn token(headers: &HeaderMap) -> Result<&str, Rejection> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let value = values.next().ok_or(Rejection::HeaderMissing)?;
+    if values.next().is_some() {
+        return Err(Rejection::HeaderFormat);
+    }
     let value = value.to_str().map_err(|_| Rejection::HeaderFormat)?;
     let mut words = value.split_ascii_whitespace();
     match (words.next(), words.next(), words.next()) {
@@ -28,10 +34,18 @@ pub(super) fn token(authorization: Option<&HeaderValue>) -> Result<&str, Rejecti
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
+    fn sent(values: &[&[u8]]) -> HeaderMap {
+        let value = |value: &&[u8]| HeaderValue::from_bytes(value).unwrap();
+        let headers = values.iter().map(|v| (AUTHORIZATION, value(v)));
+        headers.collect()
+    }
+
     fn read(value: &str) -> Result<String, Rejection> {
-        token(Some(&value.parse().unwrap())).map(str::to_owned)
+        token(&sent(&[value.as_bytes()])).map(str::to_owned)
     }
 
     #[test]
@@ -43,13 +57,15 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        assert_eq!(token(None), Err(Rejection::HeaderMissing));
+        assert_eq!(token(&sent(&[])), Err(Rejection::HeaderMissing));
         assert_eq!(read(" "), Err(Rejection::HeaderMissing));
         for value in ["Bearer", "a.b.c", "Basic a.b.c", "Bearer a b", "Bearera.b"] {
             assert_eq!(read(value), Err(Rejection::HeaderFormat), "{value}");
         }
-        let latin = HeaderValue::from_bytes(b"Bearer \xe9").unwrap();
-        assert_eq!(token(Some(&latin)), Err(Rejection::HeaderFormat));
+        let (latin, good): (&[u8], &[u8]) = (b"Bearer \xe9", b"Bearer a.b.c");
+        for values in [&[latin][..], &[good, good], &[good, b"Basic abc"]] {
+            assert_eq!(token(&sent(values)), Err(Rejection::HeaderFormat));
+        }
     }
 
     #[test]

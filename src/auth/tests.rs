@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::AUTHORIZATION;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -90,8 +91,9 @@ fn elliptic(kid: &str) -> String {
 }
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<Identity, Rejection> {
-    let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-    verifier.verify(Some(&value)).await
+    let value = format!("Bearer {token}").parse().unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    verifier.verify(&headers).await
 }
 
 fn viewer() -> Identity {
@@ -197,7 +199,7 @@ fn usual() -> (Verifier, Publisher) {
 fn a_verification_can_move_between_threads() {
     fn is_send(_: &impl Send) {}
     fn check(verifier: &Verifier) {
-        is_send(&verifier.verify(None));
+        is_send(&verifier.verify(&HeaderMap::new()));
     }
     let _ = check;
 }

@@ -13,24 +13,29 @@ const TAKE: &str = "
 local limit, length = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kept = redis.call('HMGET', KEYS[1], 'start', 'previous', 'current')
-local start = tonumber(kept[1]) or now
-local previous, current = tonumber(kept[2]) or 0, tonumber(kept[3]) or 0
-local age = math.max(now - start, 0)
-if age >= 2 * length then
-  start, previous, current = now, 0, 0
-elseif age >= length then
-  start, previous, current = start + length, current, 0
+local function at(index)
+  return tonumber(redis.call('LINDEX', KEYS[1], index))
 end
-local elapsed = math.max(now - start, 0)
-local room = limit * length - previous * math.max(length - elapsed, 0) - current * length
-local allowed = 0
-if room >= length then
-  allowed, current = 1, current + 1
-  redis.call('HSET', KEYS[1], 'start', start, 'previous', previous, 'current', current)
-  redis.call('PEXPIRE', KEYS[1], 2 * length)
+local oldest = at(0)
+while oldest and math.abs(now - oldest) >= length do
+  redis.call('LPOP', KEYS[1])
+  oldest = at(0)
 end
-return {allowed, previous, current, elapsed}
+now = math.max(now, at(-1) or now)
+local allowed, counted = 0, redis.call('LLEN', KEYS[1])
+if counted < limit then
+  redis.call('RPUSH', KEYS[1], now)
+  redis.call('PEXPIRE', KEYS[1], length)
+  allowed, counted = 1, counted + 1
+end
+local function until_over(index)
+  return (at(index) or now - length) + length - now
+end
+local wait = 0
+if counted >= limit then
+  wait = until_over(counted - limit)
+end
+return {allowed, counted, until_over(0), wait}
 ";
 
 #[derive(Debug)]
@@ -55,15 +60,13 @@ impl Counter {
     ) -> Option<Reading> {
         let mut call = self.script.key(key);
         call.arg(limit).arg(length.as_millis().to_string());
-        let answer = cache.script::<(u8, u32, u32, u64)>(&call).await;
-        let (allowed, previous, current, elapsed) = answer.ok()?;
+        let answer = cache.script::<(u8, u32, u64, u64)>(&call).await;
+        let (allowed, counted, until_forgotten, until_allowed) = answer.ok()?;
         Some(Reading {
             allowed: allowed == 1,
-            limit,
-            previous,
-            current,
-            elapsed: Duration::from_millis(elapsed),
-            length,
+            counted,
+            until_forgotten: Duration::from_millis(until_forgotten),
+            until_allowed: Duration::from_millis(until_allowed),
         })
     }
 }

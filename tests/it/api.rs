@@ -7,6 +7,8 @@ use crate::support::{Daemon, DaemonOptions, Postgres};
 
 mod access;
 
+mod tokens;
+
 mod versions;
 
 mod lines;

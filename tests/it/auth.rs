@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ::http::HeaderValue;
-use budgetd::auth::{Identity, Refusal, Rejection, Verifier, install_crypto};
+use ::http::HeaderMap;
+use ::http::header::AUTHORIZATION;
+use budgetd::auth::{Identity, Refusal, Rejection, Verifier};
 use budgetd::config::{Config, Sources, load};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::support::caller::{now, sign_by};
 use crate::support::wait::{PATIENCE, until, within};
 use crate::support::{Answer, AuthApi};
 
@@ -51,38 +53,27 @@ fn published() -> Value {
     serde_json::from_str(include_str!("../keys/key_set.json")).expect("a key set")
 }
 
-fn answer(body: &str) -> Answer {
-    let length = body.len();
-    let head =
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: public, max-age=600";
-    Answer::Bytes(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes())
-}
-
 /// A token of the issuer, signed with the key of ES256 under the name `kid`.
 fn token(api: &AuthApi, kid: &str) -> String {
-    install_crypto();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let claims = json!({
         "sub": USER,
         "aud": "authenticated",
-        "exp": now.expect("after 1970").as_secs() + 60,
+        "exp": now() + 60,
         "iss": format!("{}/auth/v1", api.url()),
     });
-    let mut header = Header::new(Algorithm::ES256);
-    header.kid = Some(kid.to_owned());
-    let key = EncodingKey::from_ec_der(include_bytes!("../keys/es256.pkcs8.der"));
-    encode(&header, &claims, &key).expect("a token")
+    sign_by(Algorithm::ES256, kid, &claims)
 }
 
 async fn verify(verifier: &Verifier, token: &str) -> Result<Identity, Rejection> {
-    let header = HeaderValue::from_str(&format!("bearer {token}")).expect("a header");
-    within("a verification", verifier.verify(Some(&header))).await
+    let value = format!("bearer {token}").parse().expect("a header");
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+    within("a verification", verifier.verify(&headers)).await
 }
 
 #[tokio::test]
 async fn keys_come_from_the_project_and_are_asked_for_once() {
     let api = AuthApi::start().await;
-    api.set(answer(&published().to_string()));
+    api.set(Answer::keys());
     let (verifier, hints) = verifier(&configured(&api));
     for _ in 0..10 {
         let identity = verify(&verifier, &token(&api, "elliptic")).await;
@@ -98,12 +89,12 @@ async fn keys_come_from_the_project_and_are_asked_for_once() {
 #[tokio::test]
 async fn a_rotation_is_seen_by_the_first_of_many_tokens() {
     let api = AuthApi::start().await;
-    api.set(answer(&published().to_string()));
+    api.set(Answer::keys());
     let (verifier, _) = verifier(&configured(&api));
     assert!(verify(&verifier, &token(&api, "elliptic")).await.is_ok());
 
     let rotated = published().to_string().replace("elliptic", "rotated");
-    api.set(answer(&rotated));
+    api.set(Answer::document(&rotated));
     let new = token(&api, "rotated");
     let all = (0..50).map(|_| verify(&verifier, &new));
     for result in futures_util::future::join_all(all).await {
@@ -134,7 +125,7 @@ async fn silence_ends_at_the_deadline_of_a_check() {
     assert_eq!(hints.count(), 1);
 
     // It comes back without anyone doing anything.
-    api.set(answer(&published().to_string()));
+    api.set(Answer::keys());
     until("keys", PATIENCE, async || {
         verify(&verifier, &token).await.ok()
     })
@@ -152,12 +143,12 @@ async fn old_keys_are_used_on_whatever_the_auth_api_says() {
         (Answer::Unauthorized, 0),
         (Answer::Cut, 1),
         (Answer::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()), 1),
-        (answer(&huge.to_string()), 1),
-        (answer("<html></html>"), 0),
-        (answer(r#"{"keys":7}"#), 0),
+        (Answer::document(&huge.to_string()), 1),
+        (Answer::document("<html></html>"), 0),
+        (Answer::document(r#"{"keys":7}"#), 0),
     ];
     for (down, expected_hints) in down {
-        api.set(answer(&published().to_string()));
+        api.set(Answer::keys());
         let (verifier, hints) = verifier(&configured(&api));
         assert!(verify(&verifier, &token(&api, "elliptic")).await.is_ok());
         api.set(down.clone());
@@ -171,7 +162,7 @@ async fn old_keys_are_used_on_whatever_the_auth_api_says() {
 #[tokio::test]
 async fn a_project_without_published_keys_is_normal() {
     let api = AuthApi::start().await;
-    api.set(answer(r#"{"keys":[]}"#));
+    api.set(Answer::document(r#"{"keys":[]}"#));
     let (verifier, hints) = verifier(&configured(&api));
     let result = verify(&verifier, &token(&api, "elliptic")).await;
     assert_eq!(result, Err(Rejection::Token(Refusal::UnknownKey)));

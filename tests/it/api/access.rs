@@ -24,6 +24,10 @@ async fn a_request_without_a_good_token_is_401_in_the_words_clients_know() {
         (sent("Basic abc"), format),
         (sent("Bearer"), format),
         (sent("Bearer a b"), format),
+        (
+            rig.caller("admin").with("authorization", "Basic abc"),
+            format,
+        ),
         (sent("Bearer abc"), invalid),
         (sent("Bearer eyJhbGciOiJub25lIn0.e30."), invalid),
         (with(|claims| claims["exp"] = json!(now() - 3600)), invalid),

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::Rig;
 use crate::support::caller::{Caller, below};
-use crate::support::{DaemonOptions, FaultProxy, Mode, Redis, RedisOptions, Talker};
+use crate::support::{
+    DaemonOptions, FaultProxy, Mode, PATIENCE, Redis, RedisOptions, Talker, wait,
+};
 
 async fn version_with_a_line(planner: &Caller) -> (Value, String) {
     let version = planner.create("Budget", 2026).await;
@@ -160,6 +162,46 @@ async fn a_cache_that_fails_in_any_way_is_passed_by() {
 }
 
 #[tokio::test]
+async fn a_frozen_cache_is_waited_for_once_and_by_no_later_request() {
+    let redis = Redis::start().await;
+    // Only requests notice, and no check passes before they are counted.
+    let rig = Rig::with(|options: DaemonOptions| {
+        let options = options.cache(&redis.url());
+        options.variable("BUDGETD__CHECKS__INTERVAL", "1h")
+    })
+    .await;
+    rig.daemon.until_status("cache", "ok").await;
+    let planner = rig.caller("planner");
+    let (_, path) = version_with_a_line(&planner).await;
+    // It was asked before, so there is a connection.
+    wait::until("the cache is used", PATIENCE, async || {
+        let metrics = rig.daemon.ask("/metrics").await.body;
+        metrics.contains("budgetd_cache_bypassed 0").then_some(())
+    })
+    .await;
+    redis.freeze();
+    // Each asks twice: for the rate, and for the value.
+    let together = join_all((0..20).map(|_| planner.get(&path))).await;
+    let mut answers = together;
+    for _ in 0..5 {
+        answers.push(planner.get(&path).await);
+    }
+    for answer in &answers {
+        assert_eq!(answer.code, 200, "{}", answer.body);
+    }
+    let metrics = rig.daemon.ask("/metrics").await.body;
+    let failed: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("budgetd_cache_operations_total{"))
+        .filter(|line| line.contains("result=\"failed\""))
+        .collect();
+    let once = r#"budgetd_cache_operations_total{operation="script",result="failed"} 1"#;
+    assert_eq!(failed, [once], "{metrics}");
+    let faults = r#"budgetd_cache_faults_total{error_kind="timeout"} 1"#;
+    assert!(metrics.contains(faults), "{metrics}");
+}
+
+#[tokio::test]
 async fn whoever_speaks_garbage_on_the_port_is_no_cache() {
     let talker = Talker::says(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let rig = Rig::with(|options: DaemonOptions| {
@@ -194,7 +236,7 @@ async fn concurrent_misses_compute_once() {
         .unwrap();
     let reads = join_all((0..50).map(|_| planner.get(&path)));
     let release = async {
-        crate::support::wait::until("a computing waits", crate::support::PATIENCE, async || {
+        wait::until("a computing waits", PATIENCE, async || {
             let waiting = blocker
                 .query_typed_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[])
                 .await
@@ -202,7 +244,7 @@ async fn concurrent_misses_compute_once() {
             (waiting.get::<_, i64>(0) > 0).then_some(())
         })
         .await;
-        crate::support::wait::until("all have arrived", crate::support::PATIENCE, async || {
+        wait::until("all have arrived", PATIENCE, async || {
             let metrics = rig.daemon.ask("/metrics").await.body;
             let line = metrics.lines().find(|line| {
                 line.starts_with("budgetd_http_requests_in_flight{listener=\"api\"}")

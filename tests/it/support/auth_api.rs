@@ -32,6 +32,20 @@ pub(crate) enum Answer {
     CloseUnannounced,
 }
 
+impl Answer {
+    /// A document, as GoTrue publishes its keys.
+    pub(crate) fn document(body: &str) -> Self {
+        let length = body.len();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: public, max-age=600";
+        Self::Bytes(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes())
+    }
+
+    /// The public halves of the keys that tests sign with.
+    pub(crate) fn keys() -> Self {
+        Self::document(include_str!("../../keys/key_set.json"))
+    }
+}
+
 /// One request, as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
@@ -99,6 +113,13 @@ impl AuthApi {
     /// What was asked so far.
     pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests.lock().expect("nobody panicked").clone()
+    }
+
+    /// How often its keys were asked for.
+    pub(crate) fn asked_for_keys(&self) -> usize {
+        let requests = self.requests();
+        let of_keys = |request: &&Recorded| request.path == "/auth/v1/.well-known/jwks.json";
+        requests.iter().filter(of_keys).count()
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
-use jsonwebtoken::{EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -32,9 +32,31 @@ pub(crate) fn claims(user: &str, role: &str) -> Value {
 }
 
 pub(crate) fn sign(claims: &Value) -> String {
+    sign_with(JWT_SECRET, claims)
+}
+
+/// A token of a project with another secret.
+pub(crate) fn sign_with(secret: &str, claims: &Value) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    encode(&Header::default(), claims, &key)
+}
+
+/// A token signed with a key that `tests/keys` publishes, under the name `kid`.
+pub(crate) fn sign_by(algorithm: Algorithm, kid: &str, claims: &Value) -> String {
+    let key = match algorithm {
+        Algorithm::ES256 => EncodingKey::from_ec_der(include_bytes!("../../keys/es256.pkcs8.der")),
+        Algorithm::RS256 => EncodingKey::from_rsa_der(include_bytes!("../../keys/rs256.pkcs1.der")),
+        Algorithm::EdDSA => EncodingKey::from_ed_der(include_bytes!("../../keys/eddsa.pkcs8.der")),
+        other => panic!("no key signs with {other:?}"),
+    };
+    let mut header = Header::new(algorithm);
+    header.kid = Some(kid.to_owned());
+    encode(&header, claims, &key)
+}
+
+fn encode(header: &Header, claims: &Value, key: &EncodingKey) -> String {
     budgetd::auth::install_crypto();
-    let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
-    jsonwebtoken::encode(&Header::default(), claims, &key).expect("claims can be signed")
+    jsonwebtoken::encode(header, claims, key).expect("claims can be signed")
 }
 
 impl DaemonOptions {
@@ -57,8 +79,11 @@ impl Caller {
     }
 
     pub(crate) fn with_claims(daemon: &Daemon, claims: &Value) -> Self {
-        let token = format!("Bearer {}", sign(claims));
-        Self::anonymous(daemon).with("authorization", &token)
+        Self::with_token(daemon, &sign(claims))
+    }
+
+    pub(crate) fn with_token(daemon: &Daemon, token: &str) -> Self {
+        Self::anonymous(daemon).with("authorization", &format!("Bearer {token}"))
     }
 
     pub(crate) fn anonymous(daemon: &Daemon) -> Self {
