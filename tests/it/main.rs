@@ -21,3 +21,5 @@ mod http;
 mod api;
 
 mod secrets;
+
+mod balancer;
