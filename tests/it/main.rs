@@ -23,3 +23,5 @@ mod api;
 mod secrets;
 
 mod prometheus;
+
+mod balancer;

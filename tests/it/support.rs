@@ -13,6 +13,7 @@
 )]
 
 mod auth_api;
+mod balancer;
 pub(crate) mod caller;
 mod certificates;
 pub(crate) mod client;
@@ -27,6 +28,7 @@ mod talker;
 pub(crate) mod wait;
 
 pub(crate) use auth_api::{Answer, AuthApi};
+pub(crate) use balancer::{Balancer, Haproxy, Nginx};
 pub(crate) use certificates::{Authority, ServerCertificate};
 pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use pgbouncer::PgBouncer;

@@ -93,6 +93,17 @@ impl Caller {
         }
     }
 
+    /// The same through a port that leads to the daemon.
+    pub(crate) fn through(&self, port: u16) -> Self {
+        let mut caller = self.clone();
+        caller.port = port;
+        caller
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// The same with one more header.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut caller = self.clone();

@@ -180,18 +180,21 @@ impl DaemonOptions {
         self.spawn(command, stdout)
     }
 
-    fn spawn(self, mut command: Command, stdout: impl Into<Stdio>) -> Daemon {
-        let stderr = self.file("stderr");
-        let child = command
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .expect("the program can be started");
+    fn spawn(self, command: Command, stdout: impl Into<Stdio>) -> Daemon {
+        let child = self.spawn_child(command, stdout);
         Daemon {
             options: self,
             child,
             ended: None,
         }
+    }
+
+    fn spawn_child(&self, mut command: Command, stdout: impl Into<Stdio>) -> Child {
+        command
+            .stdout(stdout)
+            .stderr(self.file("stderr"))
+            .spawn()
+            .expect("the program can be started")
     }
 
     fn file(&self, name: &str) -> File {
@@ -232,6 +235,17 @@ impl Daemon {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Starts it again once it has ended, on the same ports and with its files
+    /// as they are, and waits until it serves. What it wrote before is gone.
+    pub(crate) async fn serve_again(&mut self) {
+        assert!(self.exited().is_some(), "it still runs");
+        let command = self.options.command_as_it_is(&["run"]);
+        let stdout = self.options.file("stdout");
+        self.child = self.options.spawn_child(command, stdout);
+        self.ended = None;
+        self.event("application_startup_complete").await;
     }
 
     /// Writes another configuration file in place of the first.
