@@ -1,7 +1,8 @@
 //! What `/openapi.json` tells of all paths alike.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, OpenApi};
+use utoipa::openapi::{Components, OpenApi, RefOr};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use crate::budget::Problem;
@@ -55,6 +56,11 @@ pub(super) enum Always {
     #[response(status = 429, description = "Too many requests in a minute.")]
     RateExceeded(RateExceeded),
     #[response(
+        status = 500,
+        description = "A fault of the server, which its log tells of."
+    )]
+    Broken(Detail),
+    #[response(
         status = 503,
         description = "Not available now; `Retry-After` says when to come back."
     )]
@@ -83,6 +89,8 @@ pub(super) enum Tagged {
 pub(super) enum Writing {
     #[response(status = 403, description = "The role does not allow it.")]
     Forbidden(Detail),
+    #[response(status = 408, description = "The body did not come in time.")]
+    Late(Detail),
     #[response(status = 413, description = "The body is too large.")]
     TooLarge(Detail),
     #[response(status = 415, description = "The body is of another content type.")]
@@ -123,12 +131,23 @@ pub(super) struct IfMatch {
     tag: String,
 }
 
+/// Spares a client what it has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) struct IfNoneMatch {
+    /// The `ETag` that was read.
+    #[param(rename = "If-None-Match", required = false)]
+    tag: String,
+}
+
 /// What responses refer to.
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(Detail, Invalid, Unprocessable, RateExceeded, Problem)))]
 struct Errors;
 
-/// Adds what errors refer to, and that every path needs a token.
+/// Adds what errors refer to, that every path needs a token, and what `OpenAPI`
+/// asks for and handlers do not say.
 pub(super) fn complete(documents: &mut OpenApi) {
     const NAME: &str = "bearer";
 
@@ -146,6 +165,27 @@ pub(super) fn complete(documents: &mut OpenApi) {
         for operation in operations.into_iter().flatten() {
             let needs = SecurityRequirement::new(NAME, Vec::<String>::new());
             operation.security = Some(vec![needs]);
+            round_off(operation);
+        }
+    }
+}
+
+fn round_off(operation: &mut Operation) {
+    // Handlers of several tags have the same name.
+    let tag = operation.tags.iter().flatten().next();
+    if let (Some(tag), Some(id)) = (tag, &mut operation.operation_id) {
+        *id = format!("{tag}_{id}");
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let description = match status.as_str() {
+                "201" => "It was created.",
+                "204" => "It was removed.",
+                _ => "Here it is.",
+            };
+            description.clone_into(&mut response.description);
         }
     }
 }

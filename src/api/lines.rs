@@ -30,7 +30,7 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; head
 /// The lines of a version, by account. As `text/csv` it is all of them.
 #[utoipa::path(
     get, path = "/budget-versions/{id}/lines", tag = "lines",
-    params(VersionPath, LineQuery, crate::budget::Paging),
+    params(VersionPath, LineQuery, crate::budget::Paging, documents::IfNoneMatch),
     responses(
         (status = 200, content((Page<Line> = "application/json"), (String = "text/csv"))),
         documents::Always, documents::OfVersion, documents::Tagged

@@ -75,7 +75,7 @@ pub(super) async fn create(
 
 /// A version.
 #[utoipa::path(
-    get, path = "/budget-versions/{id}", tag = "versions", params(VersionPath),
+    get, path = "/budget-versions/{id}", tag = "versions", params(VersionPath, documents::IfNoneMatch),
     responses((status = 200, body = Version), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn read(

@@ -44,7 +44,7 @@ enum View {
 
 /// The consolidated view of a version: its lines by account.
 #[utoipa::path(
-    get, path = "/consolidation/{id}", tag = "consolidation", params(VersionPath),
+    get, path = "/consolidation/{id}", tag = "consolidation", params(VersionPath, documents::IfNoneMatch),
     responses((status = 200, body = Consolidation), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn consolidation(
@@ -58,7 +58,7 @@ pub(super) async fn consolidation(
 
 /// The totals of a version alone.
 #[utoipa::path(
-    get, path = "/consolidation/{id}/summary", tag = "consolidation", params(VersionPath),
+    get, path = "/consolidation/{id}/summary", tag = "consolidation", params(VersionPath, documents::IfNoneMatch),
     responses((status = 200, body = Summary), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn summary(
@@ -72,7 +72,7 @@ pub(super) async fn summary(
 
 /// The totals of each period, and of the year.
 #[utoipa::path(
-    get, path = "/consolidation/{id}/statements/periods", tag = "consolidation", params(VersionPath),
+    get, path = "/consolidation/{id}/statements/periods", tag = "consolidation", params(VersionPath, documents::IfNoneMatch),
     responses((status = 200, body = Vec<PeriodStatement>), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn periods(
@@ -87,7 +87,7 @@ pub(super) async fn periods(
 /// The totals of one period, or of the year.
 #[utoipa::path(
     get, path = "/consolidation/{id}/statements/periods/{period}", tag = "consolidation",
-    params(VersionPath, ("period" = StatementPeriod, Path)),
+    params(VersionPath, ("period" = StatementPeriod, Path), documents::IfNoneMatch),
     responses((status = 200, body = PeriodStatement), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn period(
@@ -103,7 +103,7 @@ pub(super) async fn period(
 
 /// The income statement, line by line.
 #[utoipa::path(
-    get, path = "/consolidation/{id}/statements/income", tag = "consolidation", params(VersionPath),
+    get, path = "/consolidation/{id}/statements/income", tag = "consolidation", params(VersionPath, documents::IfNoneMatch),
     responses((status = 200, body = IncomeStatement), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn income(
@@ -117,7 +117,7 @@ pub(super) async fn income(
 
 /// Two versions account by account.
 #[utoipa::path(
-    get, path = "/analysis/compare", tag = "analysis", params(ComparisonQuery),
+    get, path = "/analysis/compare", tag = "analysis", params(ComparisonQuery, documents::IfNoneMatch),
     responses((status = 200, body = Comparison), documents::Always, documents::OfVersion, documents::Tagged)
 )]
 pub(super) async fn compare(

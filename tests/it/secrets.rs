@@ -4,11 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
-use rustix::process::Signal;
+use std::collections::BTreeSet;
 
+use jsonwebtoken::Algorithm;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::caller::{self, Caller, USER, sign_by, sign_with};
 use crate::support::{
-    Daemon, DaemonOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions, Talker, client,
-    wait,
+    Answer, AuthApi, Daemon, DaemonOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions,
+    Talker, client, wait,
 };
 
 mod parrot;
@@ -419,4 +424,95 @@ async fn variables_that_are_refused_keep_them() {
         search.look(command, &String::from_utf8_lossy(&output.stderr));
     }
     search.finish();
+}
+
+/// Sends what may be sent with a token, and looks at all that comes back.
+async fn ask_all(caller: &Caller, codes: &mut BTreeSet<u16>, search: &mut Search) {
+    let nobody = format!("/budget-versions/{}", uuid::Uuid::nil());
+    let version = json!({"name": "Budget", "fiscal_year": 2026});
+    let found = [
+        caller.get("/budget-versions").await,
+        caller.get(&format!("/budget-versions?token={MARK}")).await,
+        caller.get(&nobody).await,
+        caller.get("/nowhere").await,
+        caller.post("/budget-versions", version.clone()).await,
+        caller.post("/budget-versions", version).await,
+        caller.post("/budget-versions", json!({"x": 1})).await,
+        caller.step(&format!("{nobody}/approve")).await,
+        caller.post_csv(&format!("{nobody}/lines"), "x\n").await,
+    ];
+    for answer in found {
+        codes.insert(answer.code);
+        search.look("headers", &format!("{:?}", answer.headers));
+        search.look("a body", &answer.body);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_never_repeated_however_requests_end() {
+    let (database, redis) = tokio::join!(Postgres::start(), Redis::start());
+    let auth = AuthApi::start().await;
+    auth.set(Answer::Status(500));
+    let jwt_secret = secret("jwt");
+    let daemon = DaemonOptions::default()
+        .brisk()
+        .variable("BUDGETD__LOG__LEVEL", "trace")
+        .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "40")
+        .variable("SUPABASE_JWT_SECRET", &jwt_secret)
+        .variable("SUPABASE_URL", &auth.url())
+        .variable("BUDGETD__CHECKS__TIMEOUT", "500ms")
+        .variable("BUDGETD__DATABASE__STATEMENT_TIMEOUT", "500ms")
+        .variable("BUDGETD__DATABASE__POOL_TIMEOUT", "500ms")
+        .database(&database.url())
+        .cache(&redis.url())
+        .serve()
+        .await;
+    daemon.until_status("cache", "ok").await;
+    // Whatever part of a token is repeated, the mark is in it.
+    let claims = |change: &dyn Fn(&mut Value)| {
+        let mut claims = caller::claims(USER, "planner");
+        claims["email"] = secret("email").into();
+        change(&mut claims);
+        claims
+    };
+    let usual = claims(&|_| ());
+    let good = sign_with(&jwt_secret, &usual);
+    let sent = |value: &str| Caller::anonymous(&daemon).with("authorization", value);
+    let token = |token: &str| Caller::with_token(&daemon, token);
+    let changed = |change: &dyn Fn(&mut Value)| token(&sign_with(&jwt_secret, &claims(change)));
+    let callers = [
+        token(&good),
+        token(&good).with("authorization", &format!("Bearer {good}")),
+        token(&sign_with("of somebody else", &usual)),
+        token(&sign_by(Algorithm::ES256, MARK, &usual)),
+        changed(&|claims| claims["app_metadata"]["role"] = "viewer".into()),
+        changed(&|claims| claims["exp"] = 1.into()),
+        changed(&|claims| claims["aud"] = secret("audience").into()),
+        changed(&|claims| claims["iss"] = secret("issuer").into()),
+        changed(&|claims| claims["sub"] = Value::Null),
+        changed(&|claims| claims["sub"] = "nobody".into()),
+        sent(&format!("Bearer {MARK}")),
+        sent(&format!("Bearer {MARK} {MARK}")),
+        sent(&format!("Basic {MARK}")),
+        sent(&good),
+        sent(&format!("Bearer {}", MARK.repeat(1_000))),
+    ];
+    let (mut codes, mut search) = (BTreeSet::new(), Search::default());
+    for caller in &callers {
+        ask_all(caller, &mut codes, &mut search).await;
+    }
+    redis.freeze();
+    ask_all(&callers[0], &mut codes, &mut search).await;
+    database.freeze();
+    ask_all(&callers[0], &mut codes, &mut search).await;
+    let expected = [200, 201, 401, 403, 404, 409, 422, 429, 503];
+    assert_eq!(codes, BTreeSet::from(expected));
+    everything_served(&daemon, &mut search).await;
+    search.look("stdout", &daemon.stdout());
+    search.look("stderr", &daemon.stderr());
+    redis.thaw();
+    let kept = redis.command(&["KEYS", "*"]).await;
+    search.look("the names in Redis", &kept);
+    search.finish();
+    assert!(kept.contains("budgetd:limit"), "{kept}");
 }
