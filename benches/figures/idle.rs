@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::clients::{in_front_of, overall};
+use crate::machine::processor_seconds;
 use crate::report::Report;
 use crate::support::{AuthApi, Postgres, Redis};
 
@@ -59,21 +60,4 @@ fn resident_bytes(pid: u32) -> f64 {
         .and_then(|number| number.trim().parse().ok())
         .expect("the kernel tells it");
     kibibytes * 1024.0
-}
-
-/// `utime` and `stime` of proc(5), of all threads that live or lived.
-fn processor_seconds(pid: u32) -> f64 {
-    /// Linux counts so for every program, whatever its own clock.
-    const TICKS_PER_SECOND: f64 = 100.0;
-
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    // The name before the bracket may hold blanks.
-    let (_, fields) = stat.rsplit_once(')').expect("the kernel writes it so");
-    let ticks: f64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<f64>().expect("a number"))
-        .sum();
-    ticks / TICKS_PER_SECOND
 }

@@ -16,12 +16,14 @@ mod it {
     pub(crate) mod support;
 }
 
+#[path = "../support/clients.rs"]
 mod clients;
 
 mod idle;
 
 mod loss;
 
+#[path = "../support/machine.rs"]
 mod machine;
 
 mod report;

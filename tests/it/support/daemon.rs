@@ -30,6 +30,7 @@ pub(crate) struct DaemonOptions {
     variables: Vec<(String, String)>,
     /// The limit of open files, soft and hard.
     open_files: Option<u32>,
+    core: Option<usize>,
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
@@ -44,6 +45,7 @@ impl Default for DaemonOptions {
             config: String::new(),
             variables: Vec::new(),
             open_files: None,
+            core: None,
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
@@ -110,6 +112,12 @@ impl DaemonOptions {
         self
     }
 
+    /// Lets it run on this core alone, from its start.
+    pub(crate) fn core(mut self, core: usize) -> Self {
+        self.core = Some(core);
+        self
+    }
+
     pub(crate) fn api_port(&self) -> u16 {
         self.api.number()
     }
@@ -140,6 +148,9 @@ impl DaemonOptions {
         command.args(["--pdeathsig", "KILL", "--"]);
         if let Some(limit) = self.open_files {
             command.args(["prlimit", &format!("--nofile={limit}:{limit}")]);
+        }
+        if let Some(core) = self.core {
+            command.args(["taskset", "--cpu-list", &core.to_string()]);
         }
         command
             .arg(env!("CARGO_BIN_EXE_budgetd"))

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! What the figures were measured on, and what a process takes of it.
 
 use std::process::Command;
 
@@ -6,7 +6,8 @@ use crate::clients;
 use crate::support::{Postgres, Redis};
 
 pub(crate) async fn description() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    // Of the machine: this process may keep to fewer.
+    let cores = read("/proc/cpuinfo").matches("\nprocessor").count() + 1;
     let cpu = cpu_model().unwrap_or_else(|| "unknown".to_owned());
     let kernel = read("/proc/sys/kernel/osrelease");
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
@@ -18,6 +19,23 @@ pub(crate) async fn description() -> String {
         "{today}: {cores} cores ({cpu}), Linux {kernel}, everything on the loopback address; \
          Postgres {postgres}, Redis {redis}, {pooler}, {compiler}."
     )
+}
+
+/// `utime` and `stime` of proc(5), of all threads that live or lived.
+pub(crate) fn processor_seconds(pid: u32) -> f64 {
+    /// Linux counts so for every program, whatever its own clock.
+    const TICKS_PER_SECOND: f64 = 100.0;
+
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // The name before the bracket may hold blanks.
+    let (_, fields) = stat.rsplit_once(')').expect("the kernel writes it so");
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<f64>().expect("a number"))
+        .sum();
+    ticks / TICKS_PER_SECOND
 }
 
 fn cpu_model() -> Option<String> {
