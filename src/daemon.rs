@@ -21,7 +21,6 @@ use crate::shutdown::{self, Phase};
 use crate::signals::{Signal, Signals};
 use crate::store::schema::{Incompatible, Keeper, Notice};
 use crate::supervisor::{self, Fatal, ProbeFactory, Supervisor};
-use crate::systemd;
 use crate::telemetry::Telemetry;
 
 mod plan;
@@ -44,10 +43,13 @@ mod meters;
 
 mod lines;
 
+mod manager;
+
 pub use plan::{plan, plan_aside};
 
 use clients::Clients;
 use listeners::Listeners;
+use manager::{Manager, Stage};
 use reload::Reloads;
 
 /// What the daemon starts from.
@@ -81,6 +83,8 @@ pub enum End {
     IncompatibleSchema(Incompatible),
     #[error("{0}")]
     OperatingSystem(String),
+    #[error("{0}")]
+    Watchdog(#[from] manager::TooShort),
     #[error("stopped at once by a second {}", .0.as_str())]
     SecondSignal(Signal),
 }
@@ -92,7 +96,7 @@ impl End {
             Self::Fatal(Fatal::MonitorKeepsBreaking { .. }) | Self::SupervisorBroke(_) => {
                 Exit::Internal
             }
-            Self::IncompatibleSchema(_) => Exit::Configuration,
+            Self::IncompatibleSchema(_) | Self::Watchdog(_) => Exit::Configuration,
             Self::OperatingSystem(_) => Exit::OperatingSystem,
             Self::SecondSignal(signal) => Exit::Signal(signal.number()),
         }
@@ -113,6 +117,7 @@ struct Daemon<'a> {
     /// Whether the gate was open when shutdown began.
     served: bool,
     gate: Gate,
+    manager: Manager,
     health: Reader,
     /// Redis for requests.
     listeners: Listeners,
@@ -143,7 +148,14 @@ pub async fn run(start: Start<'_>, mut signals: Signals) -> Result<(), End> {
         // The name of an address may take long to resolve.
         _ = signals.next_stop() => return Ok(()),
     };
-    let mut daemon = started.inspect_err(|end| lines::fatal(&end.to_string()))?;
+    let mut daemon = match started {
+        Ok(daemon) => daemon,
+        Err(end) => {
+            lines::fatal(&end.to_string());
+            manager::last_words(&end.to_string()).await;
+            return Err(end);
+        }
+    };
     let reason = daemon.live(&mut signals).await;
     let stopping = match &reason {
         Reason::Signal(signal) => format!("stopping: {}", signal.as_str()),
@@ -190,6 +202,7 @@ impl<'a> Daemon<'a> {
             telemetry,
         } = start;
         let began = Instant::now();
+        let watchdog = manager::watchdog()?;
         let config = Arc::new(ArcSwap::from_pointee(loaded.config.clone()));
         let (phase_writer, phase) = shutdown::phase();
         let coming = schema::Coming::default();
@@ -213,6 +226,7 @@ impl<'a> Daemon<'a> {
         })
         .await
         .map_err(End::OperatingSystem)?;
+        let manager = Manager::begin(watchdog, health.clone(), handle.pulse());
         lines::startup_begin(&loaded, listeners.addresses());
         clients.begin(&loaded.config);
 
@@ -225,6 +239,7 @@ impl<'a> Daemon<'a> {
             began,
             served: false,
             gate: Gate::new(phase_writer),
+            manager,
             clients,
             health,
             listeners,
@@ -266,6 +281,7 @@ impl<'a> Daemon<'a> {
                         self.clients.reconfigure(&config);
                         self.config.store(Arc::new(config));
                     }
+                    self.manager.enter(Stage::Serving);
                     self.begin_reload();
                 }
             }
@@ -294,7 +310,7 @@ impl<'a> Daemon<'a> {
         // Nobody may be told `starting` over a connection that was accepted.
         self.gate.opened();
         self.listeners.serve(listener);
-        systemd::ready();
+        self.manager.enter(Stage::Serving);
         lines::opened(
             self.listeners.addresses(),
             self.began.elapsed(),
@@ -307,8 +323,8 @@ impl<'a> Daemon<'a> {
     /// Begins a reload that was asked for, once the gate has opened and no
     /// other one runs.
     fn begin_reload(&mut self) {
-        if self.gate.phase() == Phase::Serving {
-            self.reloads.begin(&self.supervisor);
+        if self.gate.phase() == Phase::Serving && self.reloads.begin(&self.supervisor) {
+            self.manager.enter(Stage::Reloading);
         }
     }
 }

@@ -19,8 +19,8 @@ pub enum Exit {
     Internal,
     /// `EX_OSERR`: the operating system refused something.
     OperatingSystem,
-    /// `EX_CONFIG`: the configuration is invalid, or the database's schema needs
-    /// a newer program.
+    /// `EX_CONFIG`: the configuration is invalid, the database's schema needs a
+    /// newer program, or the service manager's watchdog is too impatient.
     Configuration,
     /// Stopped at once by a second signal: 128 + its number, as shells say it.
     Signal(u8),

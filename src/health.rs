@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::dependency::{Failure, Kind, Name, Policy};
 
@@ -101,6 +102,30 @@ pub struct DependencyHealth {
     /// Checks since the process started.
     pub attempts: u64,
     pub last_checked: Option<Timestamp>,
+    /// How long it may still take to come up before the gate has opened.
+    pub start_deadline: StartDeadline,
+}
+
+/// What is left of the time in which a dependency must come up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartDeadline {
+    /// It may take as long as it likes, or nothing waits for it.
+    Never,
+    /// The clock stands still: this much is left.
+    Paused(Duration),
+    /// The clock runs, and runs out then.
+    At(Instant),
+}
+
+impl StartDeadline {
+    /// What is left at `now`; `None` when there is no end to it.
+    pub fn left(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::Paused(left) => Some(left),
+            Self::At(end) => Some(end.saturating_duration_since(now)),
+        }
+    }
 }
 
 /// The immutable state of the whole graph at one instant.

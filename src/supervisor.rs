@@ -41,6 +41,8 @@ mod clock;
 
 mod restarts;
 
+mod retired;
+
 mod narrator;
 
 mod reload;
@@ -62,12 +64,11 @@ use self::decision::{Input, Line, Output};
 use self::handle::Command;
 use self::monitor::{Monitor, Order, Report, Sent};
 use self::node::NodeId;
+use self::retired::Retired;
 
 /// Makes the probe of a dependency; tests put their own in its place.
 pub type ProbeFactory = Arc<dyn Fn(&Name, &Target) -> Arc<dyn Probe> + Send + Sync>;
 
-/// The supervisor turns at least this often, so that standing still shows.
-const TURN: Duration = Duration::from_secs(1);
 /// A turn this late means that the whole process stood still: a paused virtual
 /// machine, a stopped process.
 const GAP: Duration = Duration::from_secs(3);
@@ -85,6 +86,7 @@ pub struct Supervisor {
     monitors: JoinSet<()>,
     running: HashMap<NodeId, Running>,
     tasks: HashMap<Id, (NodeId, u32)>,
+    retired: Retired,
     reload: Option<oneshot::Sender<Result<Applied, Refused>>>,
     pulse: Pulse,
     meters: Meters,
@@ -134,6 +136,7 @@ impl Supervisor {
             monitors: JoinSet::new(),
             running: HashMap::new(),
             tasks: HashMap::new(),
+            retired: Retired::none(),
             reload: None,
             pulse,
             meters,
@@ -168,7 +171,7 @@ impl Supervisor {
     }
 
     async fn next_turn(&mut self, stop: &CancellationToken) -> Turn {
-        let latest = Instant::now() + TURN;
+        let latest = Instant::now() + Pulse::PERIOD;
         let wake = self.core.wakes_at().map_or(latest, |at| at.min(latest));
         tokio::select! {
             biased;
@@ -194,14 +197,18 @@ impl Supervisor {
                     report: sent.report,
                 }
             }
-            Turn::MonitorEnded(id, reason) => match self.tasks.remove(&id) {
-                Some((node, generation)) => Input::MonitorEnded {
-                    node,
-                    generation,
-                    reason,
-                },
-                None => Input::Wake,
-            },
+            Turn::MonitorEnded(id, reason) => {
+                if let Some((node, generation)) = self.tasks.remove(&id) {
+                    Input::MonitorEnded {
+                        node,
+                        generation,
+                        reason,
+                    }
+                } else {
+                    self.retired.ended(&id);
+                    Input::Wake
+                }
+            }
             Turn::Command(Command::Look(name, urgency)) => Input::Look { name, urgency },
             Turn::Command(Command::GateOpened) => Input::GateOpened,
             Turn::Command(Command::Reload(dependencies, graph, reply)) => {
@@ -217,14 +224,17 @@ impl Supervisor {
 
     /// A late turn means that everything stood still, not only dependencies.
     fn notice_gap(&mut self) -> Result<(), Fatal> {
-        self.pulse.beat();
         let turned = Instant::now();
         let late = turned.duration_since(std::mem::replace(&mut self.last_turn, turned));
+        if late >= GAP {
+            self.retired.forgive(turned);
+        }
+        self.pulse.beat(self.retired.any_stuck(turned));
         if late < GAP {
             return Ok(());
         }
         log::clock_gap(late);
-        self.decide(Input::ClockGap(late.saturating_sub(TURN)))
+        self.decide(Input::ClockGap(late.saturating_sub(Pulse::PERIOD)))
     }
 
     fn decide(&mut self, input: Input) -> Result<(), Fatal> {
@@ -244,8 +254,12 @@ impl Supervisor {
                 }
                 Output::Retire(node) => {
                     if let Some(running) = self.running.remove(&node) {
-                        self.tasks.remove(&running.task.id());
-                        running.task.abort();
+                        let task = running.task;
+                        // One that has ended already tells of it only once.
+                        if self.tasks.remove(&task.id()).is_some() {
+                            self.retired.told(task.id(), Instant::now());
+                        }
+                        task.abort();
                     }
                 }
                 Output::Count(name, kind) => self.meters.transition(&name, kind),

@@ -70,7 +70,7 @@ mod tests {
         // The machine was paused: one poll before the supervisor's next turn.
         tokio::time::advance(Duration::from_mins(10)).await;
         assert!(liveness.check().is_ok());
-        pulse.beat();
+        pulse.beat(false);
         assert!(liveness.check().is_ok());
 
         // Polled each second from here on, the supervisor stays silent.
@@ -87,7 +87,7 @@ mod tests {
             }
         }
         assert_eq!(broken_after, Some(12));
-        pulse.beat();
+        pulse.beat(false);
         assert!(liveness.check().is_ok());
     }
 }

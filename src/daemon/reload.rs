@@ -53,10 +53,11 @@ impl<'a> Reloads<'a> {
         self.asked = true;
     }
 
-    /// Begins the reload that was asked for, unless one runs.
-    pub(super) fn begin(&mut self, supervisor: &Handle) {
+    /// Begins the reload that was asked for, unless one runs; answers whether
+    /// one has begun.
+    pub(super) fn begin(&mut self, supervisor: &Handle) -> bool {
         if !self.asked || !self.running.is_empty() {
-            return;
+            return false;
         }
         self.asked = false;
         let (sources, supervisor) = (self.sources.clone(), supervisor.clone());
@@ -71,6 +72,7 @@ impl<'a> Reloads<'a> {
                 Err(Refused(problems)) => Err(problems),
             }
         });
+        true
     }
 
     /// The end of the one that runs; pending while none does.

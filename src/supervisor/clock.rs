@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::health::StartDeadline;
+
 #[derive(Debug, Clone)]
 pub(crate) struct StartClock {
     /// What is left, as of `running_since` if it runs. `None`: no deadline.
@@ -20,8 +22,9 @@ impl StartClock {
         }
     }
 
-    /// Lets the clock run or pauses it.
-    pub(crate) fn set_running(&mut self, running: bool, now: Instant) {
+    /// Lets the clock run or pauses it; answers whether that is a change.
+    pub(crate) fn set_running(&mut self, running: bool, now: Instant) -> bool {
+        let changed = running != self.running_since.is_some();
         match (self.running_since, running) {
             (None, true) => self.running_since = Some(now),
             (Some(since), false) => {
@@ -30,6 +33,16 @@ impl StartClock {
                 self.running_since = None;
             }
             _ => {}
+        }
+        changed
+    }
+
+    /// The same for readers of the snapshot.
+    pub(crate) fn deadline(&self) -> StartDeadline {
+        match (self.expires_at(), self.left) {
+            (Some(end), _) => StartDeadline::At(end),
+            (None, Some(left)) if self.running_since.is_none() => StartDeadline::Paused(left),
+            (None, _) => StartDeadline::Never,
         }
     }
 
@@ -54,12 +67,15 @@ mod tests {
         let now = Instant::now();
         let mut clock = StartClock::new(Some(10 * second));
         assert_eq!(clock.expires_at(), None);
+        assert_eq!(clock.deadline(), StartDeadline::Paused(10 * second));
 
-        clock.set_running(true, now);
-        clock.set_running(true, now + second);
+        assert!(clock.set_running(true, now));
+        assert!(!clock.set_running(true, now + second));
+        assert_eq!(clock.deadline(), StartDeadline::At(now + 10 * second));
         assert_eq!(clock.expires_at(), Some(now + 10 * second));
-        clock.set_running(false, now + 4 * second);
+        assert!(clock.set_running(false, now + 4 * second));
         assert_eq!(clock.expires_at(), None);
+        assert_eq!(clock.deadline(), StartDeadline::Paused(6 * second));
         clock.set_running(true, now + 100 * second);
         assert_eq!(clock.expires_at(), Some(now + 106 * second));
         clock.skip(50 * second);
@@ -71,5 +87,6 @@ mod tests {
         let mut clock = StartClock::new(None);
         clock.set_running(true, Instant::now());
         assert_eq!(clock.expires_at(), None);
+        assert_eq!(clock.deadline(), StartDeadline::Never);
     }
 }

@@ -125,6 +125,7 @@ impl Core {
                     }
                     self.touch(id, now);
                 }
+                self.changed = true;
                 if let Some(staged) = &mut self.staged {
                     staged.since += gap;
                 }
@@ -329,7 +330,9 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        node.update_clock(self.gate_opened, now.instant);
+        if node.update_clock(self.gate_opened, now.instant) && node.live {
+            self.changed = true;
+        }
         self.agenda.set(id, node.wakes_at());
     }
 

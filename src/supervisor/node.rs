@@ -72,9 +72,10 @@ impl Node {
         };
         let gating = config.policy.gates();
         let deadline = config.checks.startup_deadline.filter(|_| gating);
+        let clock = StartClock::new(deadline);
         Self {
-            view: Arc::new(view(&config, &machine)),
-            clock: StartClock::new(deadline),
+            view: Arc::new(view(&config, &machine, &clock)),
+            clock,
             config,
             machine,
             needs: Vec::new(),
@@ -117,14 +118,18 @@ impl Node {
     }
 
     /// The clock of the start deadline runs while the node is expected to come
-    /// up by itself.
-    pub(crate) fn update_clock(&mut self, gate_opened: bool, now: Instant) {
+    /// up by itself. Answers whether readers see something new.
+    pub(crate) fn update_clock(&mut self, gate_opened: bool, now: Instant) -> bool {
         let awaited = self.live
             && !gate_opened
             && self.status().counts()
             && !self.status().is_up()
             && !self.is_blocked();
-        self.clock.set_running(awaited, now);
+        let changed = self.clock.set_running(awaited, now);
+        if changed {
+            self.refresh_view();
+        }
+        changed
     }
 
     /// When the supervisor must look at this node next, whatever happens.
@@ -144,14 +149,15 @@ impl Node {
         if let Work::Checking { overdue_at } = &mut self.work {
             *overdue_at += gap;
         }
+        self.refresh_view();
     }
 
     pub(crate) fn refresh_view(&mut self) {
-        self.view = Arc::new(view(&self.config, &self.machine));
+        self.view = Arc::new(view(&self.config, &self.machine, &self.clock));
     }
 }
 
-fn view(config: &Dependency, machine: &Machine) -> DependencyHealth {
+fn view(config: &Dependency, machine: &Machine, clock: &StartClock) -> DependencyHealth {
     let passed = machine.passed();
     DependencyHealth {
         name: config.name.clone(),
@@ -175,5 +181,6 @@ fn view(config: &Dependency, machine: &Machine) -> DependencyHealth {
         failures: machine.failures(),
         attempts: machine.attempts(),
         last_checked: machine.last_checked(),
+        start_deadline: clock.deadline(),
     }
 }

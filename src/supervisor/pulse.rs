@@ -1,7 +1,7 @@
 //! Whether the supervisor turns, for whoever watches the watcher.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,17 +11,25 @@ use tokio::time::Instant;
 pub struct Pulse {
     began: Instant,
     last: Arc<AtomicU64>,
+    stuck: Arc<AtomicBool>,
 }
 
 impl Pulse {
+    /// The supervisor turns at least this often.
+    pub const PERIOD: Duration = Duration::from_secs(1);
+
     pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             last: Arc::default(),
+            stuck: Arc::default(),
         }
     }
 
-    pub(crate) fn beat(&self) {
+    /// The supervisor turns; `stuck` says whether some monitor can no longer
+    /// be replaced.
+    pub(crate) fn beat(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Relaxed);
         self.last.store(self.millis(), Ordering::Relaxed);
     }
 
@@ -29,6 +37,16 @@ impl Pulse {
     pub fn age(&self) -> Duration {
         let last = self.last.load(Ordering::Relaxed);
         Duration::from_millis(self.millis().saturating_sub(last))
+    }
+
+    /// When the supervisor last turned, to the millisecond.
+    pub fn turned_at(&self) -> Instant {
+        self.began + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+
+    /// Whether a monitor holds its thread, so that it cannot be replaced.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     fn millis(&self) -> u64 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use budgetd::cache::Client;
 use budgetd::config::{Config, Sources, load};
 use budgetd::dependency::{CACHE, Kind, Policy};
-use budgetd::health::{self, DependencyHealth, Reader, Snapshot, Status};
+use budgetd::health::{self, DependencyHealth, Reader, Snapshot, StartDeadline, Status};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -114,6 +114,7 @@ fn snapshot(status: Status, checks: u64) -> Snapshot {
         failures: 0,
         attempts: checks,
         last_checked: Some(Timestamp::now()),
+        start_deadline: StartDeadline::Never,
     };
     Snapshot {
         sequence: checks,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use budgetd::config::{Config, Sources, load};
 use budgetd::dependency::{DATABASE, ErrorKind, Failure, Kind, Policy};
-use budgetd::health::{self, DependencyHealth, Snapshot, Status};
+use budgetd::health::{self, DependencyHealth, Snapshot, StartDeadline, Status};
 use budgetd::store::Store;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -94,6 +94,7 @@ fn snapshot(status: Status) -> Snapshot {
         failures: 0,
         attempts: 1,
         last_checked: None,
+        start_deadline: StartDeadline::Never,
     };
     Snapshot {
         sequence: 1,

@@ -61,6 +61,7 @@ mod tests {
 
     use super::*;
     use crate::dependency::{CACHE, Kind, Policy};
+    use crate::health::StartDeadline;
 
     fn health(status: Status, attempts: u64) -> DependencyHealth {
         let seconds = SignedDuration::from_secs(i64::try_from(attempts).unwrap());
@@ -80,6 +81,7 @@ mod tests {
             failures: 0,
             attempts,
             last_checked: Some(Timestamp::UNIX_EPOCH + seconds),
+            start_deadline: StartDeadline::Never,
         }
     }
 

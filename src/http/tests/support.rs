@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{self, AdminListen, HealthDetails, Listen, Origin};
 use crate::dependency::{Kind, Policy};
-use crate::health::{self, DependencyHealth, Snapshot, Status, Writer};
+use crate::health::{self, DependencyHealth, Snapshot, StartDeadline, Status, Writer};
 use crate::http::health::Liveness;
 use crate::http::metrics::Metrics;
 use crate::http::{
@@ -69,6 +69,7 @@ pub(crate) fn dependency(name: &str, policy: Policy, status: Status) -> Dependen
         failures: 0,
         attempts: 0,
         last_checked: None,
+        start_deadline: StartDeadline::Never,
     }
 }
 
