@@ -170,7 +170,10 @@ impl Client {
             let (head, body) = response.expect("the daemon answers").into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes();
             latencies.push(sent.elapsed());
-            let told = head.headers.get("x-cache").map(|value| value.as_bytes());
+            let told = head
+                .headers
+                .get("x-cache")
+                .map(hyper::http::HeaderValue::as_bytes);
             assert!(
                 head.status == 200 && told == Some(shared.work.expected.as_bytes()),
                 "{path}: {head:?} {body:?}"
