@@ -46,7 +46,7 @@ pub use revisions::Revision;
 pub use error::StoreError;
 pub use transaction::{Access, Parameters, Transaction};
 
-use pool::{Pool, Wanted};
+use pool::{Pool, Purpose, Wanted};
 use revisions::Asking;
 
 /// Tells the supervisor that a request saw an error of the database.
@@ -167,13 +167,22 @@ impl Store {
         &self,
         work: impl Fn(Arc<Transaction>) -> F,
     ) -> Result<T, E> {
-        let transaction = Arc::new(self.begin(Access::Read).await?);
+        self.read_for(Purpose::Request, work).await
+    }
+
+    async fn read_for<T, E: From<StoreError>, F: Future<Output = Result<T, E>>>(
+        &self,
+        purpose: Purpose,
+        work: impl Fn(Arc<Transaction>) -> F,
+    ) -> Result<T, E> {
+        let begin = |wanted| self.begin_on(Access::Read, wanted, purpose);
+        let transaction = Arc::new(begin(Wanted::Any).await?);
         let outcome = work(transaction.clone()).await;
         if outcome.is_ok() || !transaction.met_a_dead_connection() {
             return outcome;
         }
         drop(transaction);
-        let transaction = self.begin_on(Access::Read, Wanted::fresh()).await?;
+        let transaction = begin(Wanted::fresh()).await?;
         work(Arc::new(transaction)).await
     }
 
@@ -193,20 +202,21 @@ impl Store {
     /// A transaction for whoever needs it longer than a closure runs, such as
     /// a response that streams. One that is dropped is rolled back.
     pub async fn begin(&self, access: Access) -> Result<Transaction, StoreError> {
-        self.begin_on(access, Wanted::Any).await
+        self.begin_on(access, Wanted::Any, Purpose::Request).await
     }
 
     async fn begin_on(
         &self,
         access: Access,
         connections: Wanted,
+        purpose: Purpose,
     ) -> Result<Transaction, StoreError> {
         self.check_health()?;
         let pool = self.shared.pool.load_full();
         let pool = pool.ok_or_else(|| unavailable(ErrorKind::Config, "none is configured"))?;
         let mut wanted = connections;
         loop {
-            let lease = pool.get(wanted).await;
+            let lease = pool.get(wanted, purpose).await;
             let lease = lease.inspect_err(|error| error.hint(&self.shared.tools.hint))?;
             let transaction = Transaction::new(lease, access, pool.settings().statement_timeout);
             match transaction.begin().await {

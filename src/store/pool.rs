@@ -1,18 +1,52 @@
 //! The connections that requests share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Object, PoolError, TimeoutType, Timeouts};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
-use super::connection::Connector;
+use super::connection::{Connection, Connector};
 use super::error::StoreError;
 use super::{Settings, Tools, unavailable};
 use crate::dependency::ErrorKind;
 
+/// One in so many connections is kept free for revisions, which are short and
+/// which every read that the cache could answer waits for. Of fewer
+/// connections none is.
+const SHARE_OF_REVISIONS: usize = 4;
+
 /// A connection on loan; it returns to the pool when this is dropped.
-pub(super) type Lease = Object<Connector>;
+pub(super) struct Lease {
+    connection: Object<Connector>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// Takes the connection away from the pool, which may open another one.
+    pub(super) fn give_up(self) -> Connection {
+        Object::take(self.connection)
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// What a connection is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To answer a request, however long that takes.
+    Request,
+    /// To look revisions up.
+    Revisions,
+}
 
 /// Which connections will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +65,8 @@ impl Wanted {
 pub(super) struct Pool {
     settings: Settings,
     connections: managed::Pool<Connector>,
+    /// Those that requests may hold at once.
+    places: Arc<Semaphore>,
 }
 
 impl Pool {
@@ -52,7 +88,9 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .expect("timeouts are given a runtime");
+        let kept = settings.pool_size / SHARE_OF_REVISIONS;
         Self {
+            places: Arc::new(Semaphore::new(settings.pool_size - kept)),
             settings,
             connections,
         }
@@ -62,16 +100,34 @@ impl Pool {
         &self.settings
     }
 
-    pub(super) async fn get(&self, wanted: Wanted) -> Result<Lease, StoreError> {
+    pub(super) async fn get(&self, wanted: Wanted, purpose: Purpose) -> Result<Lease, StoreError> {
+        let place = match purpose {
+            Purpose::Request => Some(self.place().await?),
+            Purpose::Revisions => None,
+        };
         loop {
             let got = self.connections.get().await;
-            let lease = got.map_err(|error| self.refused(error))?;
+            let connection = got.map_err(|error| self.refused(error))?;
             match wanted {
-                Wanted::OpenedAfter(then) if lease.opened_at() <= then => {
-                    drop(Object::take(lease));
+                Wanted::OpenedAfter(then) if connection.opened_at() <= then => {
+                    drop(Object::take(connection));
                 }
-                _ => return Ok(lease),
+                _ => {
+                    return Ok(Lease {
+                        connection,
+                        _place: place,
+                    });
+                }
             }
+        }
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = self.places.clone().acquire_owned();
+        match timeout(self.settings.pool_timeout, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(self.refused(PoolError::Closed)),
+            Err(_) => Err(self.refused(PoolError::Timeout(TimeoutType::Wait))),
         }
     }
 
@@ -88,6 +144,7 @@ impl Pool {
     /// Closes idle connections now, others when they come back, and opens no
     /// new ones.
     pub(super) fn close(&self) {
+        self.places.close();
         self.connections.close();
     }
 
@@ -96,7 +153,7 @@ impl Pool {
         let patience = humantime::format_duration(patience);
         match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy(format!(
-                "all {size} connections were in use for {patience} (database.pool_size)"
+                "all of {size} connections that requests may use were in use for {patience} (database.pool_size)"
             )),
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => unavailable(
                 ErrorKind::Timeout,

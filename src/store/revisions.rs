@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::pool::Purpose;
 use super::{Shared, Store, StoreError, unavailable};
 use crate::budget::{OrganizationId, RevisionToken, VersionId};
 use crate::dependency::ErrorKind;
@@ -110,7 +111,7 @@ async fn ask(store: Store, mut batch: Vec<Question>) {
 
 async fn look_up(store: &Store, ids: &[Uuid]) -> Result<HashMap<VersionId, Revision>, StoreError> {
     let rows = store
-        .read(async |transaction| {
+        .read_for(Purpose::Revisions, async |transaction| {
             transaction
                 .rows(
                     "SELECT id, organization_id, revision_token \

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool::managed::Object;
 use futures_util::future::join;
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use tokio::time::timeout;
@@ -234,7 +233,7 @@ impl Drop for Transaction {
             return;
         }
         if self.open.load(Ordering::Acquire) > 0 || self.met_a_dead_connection() {
-            Object::take(lease).cancel();
+            lease.give_up().cancel();
         } else {
             let _ = lease.client().batch_execute("ROLLBACK").now_or_never();
         }

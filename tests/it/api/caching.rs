@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Rig;
 use crate::support::caller::{Caller, below};
 use crate::support::{
-    DaemonOptions, FaultProxy, Mode, PATIENCE, Redis, RedisOptions, Talker, wait,
+    Daemon, DaemonOptions, FaultProxy, Mode, PATIENCE, Postgres, Redis, RedisOptions, Talker, wait,
 };
 
 async fn version_with_a_line(planner: &Caller) -> (Value, String) {
@@ -219,45 +219,71 @@ async fn whoever_speaks_garbage_on_the_port_is_no_cache() {
     }
 }
 
+/// Holds up whoever reads lines, until it is released.
+struct Blocker {
+    client: tokio_postgres::Client,
+    _connection: tokio::task::JoinSet<()>,
+}
+
+impl Blocker {
+    async fn of_lines(database: &Postgres) -> Self {
+        let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move { drop(connection.await) });
+        client
+            .batch_execute("BEGIN; LOCK TABLE budgetd.budget_lines IN ACCESS EXCLUSIVE MODE")
+            .await
+            .unwrap();
+        Self {
+            client,
+            _connection: task,
+        }
+    }
+
+    /// How many statements wait for it.
+    async fn waiting(&self) -> i64 {
+        let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        let row = self.client.query_typed_one(sql, &[]).await.unwrap();
+        row.get(0)
+    }
+
+    async fn until_waiting(&self, count: i64) {
+        wait::until("statements wait", PATIENCE, async || {
+            (self.waiting().await == count).then_some(())
+        })
+        .await;
+    }
+
+    async fn release(self) {
+        self.client.batch_execute("COMMIT").await.unwrap();
+    }
+}
+
+/// Waits until so many requests are being answered.
+async fn until_in_flight(daemon: &Daemon, count: usize) {
+    let gauge = format!("budgetd_http_requests_in_flight{{listener=\"api\"}} {count}");
+    wait::until("all have arrived", PATIENCE, async || {
+        let metrics = daemon.ask("/metrics").await.body;
+        metrics.lines().any(|line| line == gauge).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn concurrent_misses_compute_once() {
     let rig = Rig::start().await;
     let planner = rig.caller("planner");
     let (_, path) = version_with_a_line(&planner).await;
     // The computing waits for the lock; so everyone is there before it ends.
-    let (blocker, connection) = tokio_postgres::connect(&rig.database.url(), tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(connection);
-    blocker
-        .batch_execute("BEGIN; LOCK TABLE budgetd.budget_lines IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    let blocker = Blocker::of_lines(&rig.database).await;
     let reads = join_all((0..50).map(|_| planner.get(&path)));
     let release = async {
-        wait::until("a computing waits", PATIENCE, async || {
-            let waiting = blocker
-                .query_typed_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[])
-                .await
-                .unwrap();
-            (waiting.get::<_, i64>(0) > 0).then_some(())
-        })
-        .await;
-        wait::until("all have arrived", PATIENCE, async || {
-            let metrics = rig.daemon.ask("/metrics").await.body;
-            let line = metrics.lines().find(|line| {
-                line.starts_with("budgetd_http_requests_in_flight{listener=\"api\"}")
-            })?;
-            line.ends_with(" 50").then_some(())
-        })
-        .await;
-        let waiting = blocker
-            .query_typed_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[])
-            .await
-            .unwrap();
-        assert_eq!(waiting.get::<_, i64>(0), 1, "one computes for all");
-        blocker.batch_execute("COMMIT").await.unwrap();
+        blocker.until_waiting(1).await;
+        until_in_flight(&rig.daemon, 50).await;
+        assert_eq!(blocker.waiting().await, 1, "one computes for all");
+        blocker.release().await;
     };
     let (answers, ()) = tokio::join!(reads, release);
     for answer in answers {
@@ -265,7 +291,50 @@ async fn concurrent_misses_compute_once() {
             (answer.code, &answer.json()["total_revenue"]),
             (200, &json!("1.00"))
         );
-        assert_eq!(answer.header("x-cache"), Some("bypass"));
+        // Whoever was still learning the revision found it computed.
+        assert!(["bypass", "hit"].contains(&answer.header("x-cache").unwrap()));
+    }
+    let metrics = rig.daemon.ask("/metrics").await.body;
+    assert!(
+        metrics.contains("\nbudgetd_cache_computed_total 1\n"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_cached_is_answered_while_slow_reads_hold_what_they_may_of_the_pool() {
+    let rig =
+        Rig::with(|options: DaemonOptions| options.variable("BUDGETD__DATABASE__POOL_SIZE", "4"))
+            .await;
+    let planner = rig.caller("planner");
+    let (_, cached) = version_with_a_line(&planner).await;
+    assert_eq!(planner.get(&cached).await.code, 200);
+    let mut slow = Vec::new();
+    for year in 2050..2054 {
+        let version = planner.create("Slow", year).await;
+        slow.push(format!(
+            "/consolidation/{}",
+            version["id"].as_str().unwrap()
+        ));
+    }
+    let blocker = Blocker::of_lines(&rig.database).await;
+    let reads = join_all(slow.iter().map(|path| planner.get(path)));
+    let meanwhile = async {
+        until_in_flight(&rig.daemon, slow.len()).await;
+        blocker.until_waiting(3).await;
+        let answer = planner.get(&cached).await;
+        assert_eq!(
+            (answer.code, answer.header("x-cache")),
+            (200, Some("hit")),
+            "{}",
+            answer.body
+        );
+        assert_eq!(blocker.waiting().await, 3, "one connection is kept");
+        blocker.release().await;
+    };
+    let (answers, ()) = tokio::join!(reads, meanwhile);
+    for answer in answers {
+        assert_eq!(answer.code, 200, "{}", answer.body);
     }
 }
 
