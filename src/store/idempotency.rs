@@ -51,14 +51,6 @@ pub async fn claim(transaction: &Transaction, claim: Claim<'_>) -> Result<Claime
         (&claim.key, Type::TEXT),
         (&claim.request_hash, Type::BYTEA),
     ];
-    // A few keys of the past go with each new one, so that they never pile up.
-    // Those that someone else is looking at are left to them.
-    let forget = format!(
-        "DELETE FROM budgetd.idempotency_keys WHERE ctid = ANY (ARRAY(\
-         SELECT ctid FROM budgetd.idempotency_keys WHERE created_at < now() - {KEPT_FOR} \
-         ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED))"
-    );
-    transaction.execute(&forget, &[]).await?;
     let claim = format!(
         "INSERT INTO budgetd.idempotency_keys AS known (user_id, method, path, key, request_hash) \
          VALUES ($1, $2, $3, $4, $5) \
@@ -67,6 +59,7 @@ pub async fn claim(transaction: &Transaction, claim: Claim<'_>) -> Result<Claime
          WHERE known.created_at < now() - {KEPT_FOR}"
     );
     if transaction.execute(&claim, &key).await? == 1 {
+        forget(transaction).await?;
         return Ok(Claimed::New);
     }
     let row = transaction
@@ -86,6 +79,18 @@ pub async fn claim(transaction: &Transaction, claim: Claim<'_>) -> Result<Claime
         status: status.unsigned_abs(),
         body: row.try_get(2).map_err(broken)?,
     }))
+}
+
+/// A few keys of the past go with each new one, so that they never pile up.
+/// Those that someone else is looking at are left to them, and the own key is
+/// claimed before: nobody who waits for a key holds another one.
+async fn forget(transaction: &Transaction) -> Result<(), StoreError> {
+    let forget = format!(
+        "DELETE FROM budgetd.idempotency_keys WHERE ctid = ANY (ARRAY(\
+         SELECT ctid FROM budgetd.idempotency_keys WHERE created_at < now() - {KEPT_FOR} \
+         ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED))"
+    );
+    transaction.execute(&forget, &[]).await.map(drop)
 }
 
 /// Keeps the answer of a claim that was new.

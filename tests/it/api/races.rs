@@ -78,6 +78,83 @@ async fn writers_of_all_kinds_do_not_lock_each_other_out() {
     }
 }
 
+/// A clone shows the state of its source that was looked at first: whoever
+/// writes to that meanwhile waits.
+#[tokio::test]
+async fn nobody_writes_to_what_is_being_cloned() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Source", 2026).await;
+    let created = planner.post(&below(&version, "/lines"), line(7011)).await;
+    assert_eq!(created.code, 201, "{}", created.body);
+    let (client, connection) = within(
+        "a look",
+        tokio_postgres::connect(&rig.database.url(), NoTls),
+    )
+    .await
+    .unwrap();
+    let mut looking = JoinSet::new();
+    looking.spawn(async move { connection.await.ok() });
+    // Rows may be locked, but nothing written: the clone has read its source.
+    client
+        .batch_execute("BEGIN; LOCK TABLE budgetd.budget_versions IN SHARE MODE")
+        .await
+        .unwrap();
+    let until_waiting = async |count: i64| {
+        until("statements wait", PATIENCE, async || {
+            let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+            let row = client.query_typed_one(sql, &[]).await.unwrap();
+            (row.get::<_, i64>(0) == count).then_some(())
+        })
+        .await;
+    };
+    let path = below(&version, "/clone");
+    let cloning = planner.post(&path, json!({"name": "Copy", "fiscal_year": 2027}));
+    let path = below(&version, "/lines");
+    let writing = async {
+        until_waiting(1).await;
+        planner.post(&path, line(7012)).await
+    };
+    let release = async {
+        until_waiting(2).await;
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    let (cloned, written, ()) = within("all of them", async {
+        tokio::join!(cloning, writing, release)
+    })
+    .await;
+    assert_eq!(cloned.code, 201, "{}", cloned.body);
+    assert_eq!(written.code, 201, "{}", written.body);
+    for (version, count) in [(&cloned.json(), 1), (&version, 2)] {
+        let lines = planner.get(&below(version, "/lines")).await.json();
+        assert_eq!(lines["total"], count);
+    }
+}
+
+/// Keys of the past are cleared away by whoever claims a new one, while they
+/// may just be claimed again.
+#[tokio::test]
+async fn keys_that_have_expired_are_claimed_again_without_a_circle() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let expire =
+        "UPDATE budgetd.idempotency_keys SET created_at = created_at - interval '25 hours'";
+    for round in 0..20 {
+        let claims = (0..12).map(|key| {
+            let keyed = planner.with("idempotency-key", &format!("{key}"));
+            let path = &path;
+            async move { keyed.post(path, line(7_000 + round)).await }
+        });
+        for answer in within("all of them", join_all(claims)).await {
+            assert_eq!(answer.code, 201, "round {round}: {}", answer.body);
+        }
+        rig.database.execute(expire).await;
+    }
+    assert_eq!(planner.get(&path).await.json()["total"], 20 * 12);
+}
+
 /// What happens between the commit and its answer. The client sends the
 /// request again with its key, and finds it done once.
 #[tokio::test]
