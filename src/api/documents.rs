@@ -89,6 +89,12 @@ pub(super) enum Tagged {
 pub(super) enum Writing {
     #[response(status = 403, description = "The role does not allow it.")]
     Forbidden(Detail),
+}
+
+/// A body.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "carries a description")]
+pub(super) enum Sending {
     #[response(status = 408, description = "The body did not come in time.")]
     Late(Detail),
     #[response(status = 413, description = "The body is too large.")]

@@ -84,7 +84,7 @@ async fn page(
     params(VersionPath, documents::IfMatch, documents::IdempotencyKey),
     responses(
         (status = 201, description = "The line, the lines, or for CSV how many they are.", body = NewLinesAnswer),
-        documents::Always, documents::Writing, documents::OfVersion, documents::Guarded
+        documents::Always, documents::Writing, documents::Sending, documents::OfVersion, documents::Guarded
     )
 )]
 pub(super) async fn add(
@@ -157,7 +157,7 @@ async fn parse(body: ImportBody) -> Result<(Shape, Vec<NewLine>), ApiError> {
 #[utoipa::path(
     put, path = "/budget-versions/{id}/lines/{line_id}", tag = "lines", request_body = LineChange,
     params(LinePath, documents::IfMatch),
-    responses((status = 200, body = Line), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
+    responses((status = 200, body = Line), documents::Always, documents::Writing, documents::Sending, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn change(
     State(api): State<Api>,

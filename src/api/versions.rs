@@ -50,7 +50,7 @@ pub(super) async fn list(
     responses(
         (status = 201, body = Version),
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
-        documents::Always, documents::Writing
+        documents::Always, documents::Writing, documents::Sending
     )
 )]
 pub(super) async fn create(
@@ -100,7 +100,7 @@ pub(super) async fn read(
 #[utoipa::path(
     put, path = "/budget-versions/{id}", tag = "versions", request_body = VersionChange,
     params(VersionPath, documents::IfMatch),
-    responses((status = 200, body = Version), documents::Always, documents::Writing, documents::OfVersion, documents::Guarded)
+    responses((status = 200, body = Version), documents::Always, documents::Writing, documents::Sending, documents::OfVersion, documents::Guarded)
 )]
 pub(super) async fn change(
     State(api): State<Api>,
@@ -199,7 +199,7 @@ async fn step(
         (status = 201, body = Version),
         documents::OfVersion, documents::Guarded,
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
-        documents::Always, documents::Writing
+        documents::Always, documents::Writing, documents::Sending
     )
 )]
 pub(super) async fn clone(
