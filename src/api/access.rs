@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::{ApiError, Fault};
 use super::{Api, rate};
-use crate::auth::Identity;
+use crate::auth::{Identity, Rejection};
 use crate::budget::Role;
 use crate::http::client::ClientHost;
 use crate::http::correlation::CorrelationId;
@@ -39,6 +39,7 @@ pub(super) async fn admit(State(api): State<Api>, mut request: Request, next: Ne
         return rate::exceeded(&decision);
     }
     let admitted = verified
+        .inspect_err(|rejection| refused(rejection, &request))
         .map_err(ApiError::from)
         .and_then(|identity| allow(identity, kind));
     let mut response = match admitted {
@@ -58,6 +59,19 @@ fn allow(identity: Identity, kind: Kind) -> Result<Identity, ApiError> {
         identity.role.require(Role::Planner)?;
     }
     Ok(identity)
+}
+
+/// Tells operators why a token is no good, which whoever sent it is not told.
+fn refused(rejection: &Rejection, request: &Request) {
+    if let Some(fault) = rejection.fault() {
+        let correlation = request.extensions().get::<CorrelationId>();
+        tracing::info!(
+            event = "token_refused",
+            correlation_id = correlation.map(CorrelationId::as_str),
+            error = fault,
+            "Token refused: {fault}"
+        );
+    }
 }
 
 /// Middleware that tells operators of what clients are not told.

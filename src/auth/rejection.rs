@@ -27,6 +27,16 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// What is wrong with a token that was sent, in words for a log; `None`
+    /// when none was sent, or nobody knows.
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Token(refusal) => Some(refusal.to_string()),
+            Self::UserMissing | Self::UserFormat(_) | Self::HeaderFormat => Some(self.to_string()),
+            Self::HeaderMissing | Self::KeysUnavailable => None,
+        }
+    }
+
     /// What `WWW-Authenticate` says beside a 401 (RFC 6750, section 3);
     /// `None` beside a 503.
     pub fn challenge(&self) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use crate::support::client;
 
 #[tokio::test]
 async fn a_request_without_a_good_token_is_401_in_the_words_clients_know() {
-    let rig = Rig::start().await;
+    let mut rig = Rig::start().await;
     let anonymous = Caller::anonymous(&rig.daemon);
     let sent = |value: &str| anonymous.with("authorization", value);
     let with = |change: fn(&mut Value)| {
@@ -52,6 +52,7 @@ async fn a_request_without_a_good_token_is_401_in_the_words_clients_know() {
             "Invalid user ID format: me",
         ),
     ];
+    let sent = cases.len() - 1;
     for (caller, detail) in cases {
         let answer = caller
             .with("origin", "http://localhost:5173")
@@ -69,6 +70,20 @@ async fn a_request_without_a_good_token_is_401_in_the_words_clients_know() {
             answer.header("access-control-allow-origin"),
             Some("http://localhost:5173")
         );
+    }
+    // Operators are told what clients are not, of every token that was sent.
+    rig.daemon.nth_event("token_refused", sent - 1).await;
+    let told = rig.daemon.lines_of("token_refused");
+    assert_eq!(told.len(), sent);
+    for fault in [
+        "it has expired, or does not say when it does",
+        "it is not meant for auth.audience",
+        "Invalid user ID format: me",
+    ] {
+        let line = told.iter().find(|line| line["error"] == fault);
+        let line = line.unwrap_or_else(|| panic!("no {fault:?} in {told:?}"));
+        assert_eq!(line["level"], "info");
+        assert!(line["correlation_id"].is_string());
     }
     let mut listed = claims(USER, "viewer");
     listed["aud"] = json!(["x", "authenticated"]);
