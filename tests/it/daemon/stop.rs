@@ -21,6 +21,8 @@ fn options(drain_delay: &str, drain_timeout: &str) -> DaemonOptions {
 struct Held {
     daemon: Daemon,
     proxy: FaultProxy,
+    /// Connections that were there before.
+    before: usize,
     _redis: Redis,
 }
 
@@ -37,9 +39,16 @@ impl Held {
             .serve()
             .await;
         daemon.until_status("cache", "ok").await;
+        // Requests have a connection of their own, apart from the check's.
+        wait::until("the cache is connected", PATIENCE, async || {
+            let metrics = daemon.ask("/metrics").await.body;
+            metrics.contains("budgetd_cache_bypassed 0").then_some(())
+        })
+        .await;
         proxy.set(Mode::Stall).await;
         Self {
             daemon,
+            before: proxy.accepted(),
             proxy,
             _redis: redis,
         }
@@ -48,7 +57,7 @@ impl Held {
     /// Waits until the request has reached the proxy.
     async fn in_flight(&self) {
         wait::until("a request in flight", PATIENCE, async || {
-            (self.proxy.accepted() == 2).then_some(())
+            (self.proxy.accepted() > self.before).then_some(())
         })
         .await;
     }
