@@ -25,6 +25,8 @@ mod durability;
 
 mod races;
 
+mod pooled;
+
 mod rates;
 
 mod documents;

@@ -8,7 +8,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Rig;
-use crate::support::PgBouncer;
 use crate::support::caller::{Caller, USER, below, claims, sign};
 use crate::support::client::Response;
 use crate::support::wait::{PATIENCE, until};
@@ -396,59 +395,6 @@ async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
         (head.code == 200).then_some(())
     })
     .await;
-}
-
-/// Behind a pooler that lends its connections per transaction.
-#[tokio::test]
-async fn everything_works_behind_a_transaction_pooler() {
-    let rig = Rig::start().await;
-    let pooler = PgBouncer::start(&rig.database).await;
-    let daemon = crate::support::DaemonOptions::default()
-        .brisk()
-        .database(&pooler.url())
-        .variable("DIRECT_URL", &rig.database.url())
-        .variable("BUDGETD__LIMITS__READS_PER_MINUTE", "100000")
-        .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "100000")
-        .tokens()
-        .serve()
-        .await;
-    let planner = crate::support::caller::Caller::new(&daemon, "manager");
-    let version = planner.create("Budget", 2026).await;
-    let id = version["id"].as_str().unwrap().to_owned();
-    // Enough at once that they share the pooler's few connections.
-    let work = (0..24).map(|number| {
-        let (planner, version, id) = (planner.clone(), version.clone(), id.clone());
-        async move {
-            let code = format!("70{number:02}");
-            let created = planner
-                .post(
-                    &below(&version, "/lines"),
-                    line(&code, "revenue_fees", "p1", "1.50"),
-                )
-                .await;
-            assert_eq!(created.code, 201, "{}", created.body);
-            let summary = planner.get(&format!("/consolidation/{id}/summary")).await;
-            assert_eq!(summary.code, 200, "{}", summary.body);
-            let exported = planner
-                .with("accept", "text/csv")
-                .get(&below(&version, "/lines"))
-                .await;
-            assert_eq!(exported.code, 200, "{}", exported.body);
-        }
-    });
-    futures_util::future::join_all(work).await;
-    let loaded = planner
-        .post_csv(&below(&version, "/lines"), &rows(500))
-        .await;
-    assert_eq!(loaded.code, 201, "{}", loaded.body);
-    let summary = planner
-        .get(&format!("/consolidation/{id}/summary"))
-        .await
-        .json();
-    assert_eq!(summary["total_revenue"], "36.00");
-    for step in ["/submit", "/approve"] {
-        assert_eq!(planner.step(&below(&version, step)).await.code, 200);
-    }
 }
 
 /// What is announced too large is refused before it is read, and so is what

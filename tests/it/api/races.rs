@@ -119,10 +119,8 @@ async fn nobody_writes_to_what_is_being_cloned() {
         until_waiting(2).await;
         client.batch_execute("COMMIT").await.unwrap();
     };
-    let (cloned, written, ()) = within("all of them", async {
-        tokio::join!(cloning, writing, release)
-    })
-    .await;
+    let all = Box::pin(async { tokio::join!(cloning, writing, release) });
+    let (cloned, written, ()) = within("all of them", all).await;
     assert_eq!(cloned.code, 201, "{}", cloned.body);
     assert_eq!(written.code, 201, "{}", written.body);
     for (version, count) in [(&cloned.json(), 1), (&version, 2)] {
