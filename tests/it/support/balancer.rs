@@ -105,15 +105,33 @@ impl Haproxy {
         self.statistics.number()
     }
 
+    /// How often a request had to be sent again, to the same instance or another.
+    pub(crate) async fn retries(&self) -> u64 {
+        let mut sum = 0;
+        for column in ["wretr", "wredis"] {
+            let count = self.statistic("BACKEND", column).await;
+            sum += count.parse::<u64>().expect("it is a number");
+        }
+        sum
+    }
+
     async fn is_up(&self, server: &str) -> bool {
+        // On its way to the other state it is for example `UP 1/2`, which still
+        // is up.
+        self.statistic(server, "status").await.starts_with("UP")
+    }
+
+    /// What the table of statistics says of a server, or of all.
+    async fn statistic(&self, server: &str, column: &str) -> String {
         let statistics = client::get(self.statistics_port(), "/stats;csv").await;
         let statistics = statistics.expect("HAProxy tells its state").body;
         let begin = format!("budgetd,{server},");
-        let row = statistics.lines().find(|row| row.starts_with(&begin));
-        // `status` is the eighteenth column; on its way to the other state it is
-        // for example `UP 1/2`, which still is up.
-        let status = row.and_then(|row| row.split(',').nth(17));
-        status.expect("HAProxy knows the server").starts_with("UP")
+        let mut rows = statistics.lines();
+        let head = rows.next().unwrap_or_default();
+        let place = head.split(',').position(|name| name == column);
+        let row = rows.find(|row| row.starts_with(&begin));
+        let value = row.and_then(|row| row.split(',').nth(place?));
+        value.expect("HAProxy knows the server").to_owned()
     }
 }
 
