@@ -167,7 +167,7 @@ impl Store {
         &self,
         work: impl Fn(Arc<Transaction>) -> F,
     ) -> Result<T, E> {
-        self.read_for(Purpose::Request, work).await
+        self.read_for(Purpose::Read, work).await
     }
 
     async fn read_for<T, E: From<StoreError>, F: Future<Output = Result<T, E>>>(
@@ -202,7 +202,11 @@ impl Store {
     /// A transaction for whoever needs it longer than a closure runs, such as
     /// a response that streams. One that is dropped is rolled back.
     pub async fn begin(&self, access: Access) -> Result<Transaction, StoreError> {
-        self.begin_on(access, Wanted::Any, Purpose::Request).await
+        let purpose = match access {
+            Access::Read => Purpose::Read,
+            Access::Write => Purpose::Write,
+        };
+        self.begin_on(access, Wanted::Any, purpose).await
     }
 
     async fn begin_on(

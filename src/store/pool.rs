@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Object, PoolError, TimeoutType, Timeouts};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Connector};
@@ -18,10 +18,14 @@ use crate::dependency::ErrorKind;
 /// connections none is.
 const SHARE_OF_REVISIONS: usize = 4;
 
+/// Writes may hold one in so many: they wait for each other where they meet on
+/// the same version, and reads must not wait for them.
+const SHARE_OF_WRITES: usize = 2;
+
 /// A connection on loan; it returns to the pool when this is dropped.
 pub(super) struct Lease {
     connection: Object<Connector>,
-    _place: Option<OwnedSemaphorePermit>,
+    _places: Places,
 }
 
 impl Lease {
@@ -42,11 +46,15 @@ impl Deref for Lease {
 /// What a connection is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To answer a request, however long that takes.
-    Request,
-    /// To look revisions up.
+    Read,
+    Write,
+    /// A read that is short, and that others wait for.
     Revisions,
 }
+
+/// What is held beside a connection, of the shares that a purpose has to keep
+/// within.
+type Places = Vec<OwnedSemaphorePermit>;
 
 /// Which connections will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +73,9 @@ impl Wanted {
 pub(super) struct Pool {
     settings: Settings,
     connections: managed::Pool<Connector>,
-    /// Those that requests may hold at once.
-    places: Arc<Semaphore>,
+    /// Those that requests may hold at once, and writes among them.
+    requests: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
 }
 
 impl Pool {
@@ -88,9 +97,11 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .expect("timeouts are given a runtime");
-        let kept = settings.pool_size / SHARE_OF_REVISIONS;
+        let size = settings.pool_size;
+        let places = |count| Arc::new(Semaphore::new(count));
         Self {
-            places: Arc::new(Semaphore::new(settings.pool_size - kept)),
+            requests: places(size - size / SHARE_OF_REVISIONS),
+            writes: places((size / SHARE_OF_WRITES).max(1)),
             settings,
             connections,
         }
@@ -101,10 +112,7 @@ impl Pool {
     }
 
     pub(super) async fn get(&self, wanted: Wanted, purpose: Purpose) -> Result<Lease, StoreError> {
-        let place = match purpose {
-            Purpose::Request => Some(self.place().await?),
-            Purpose::Revisions => None,
-        };
+        let places = self.places(purpose).await?;
         loop {
             let got = self.connections.get().await;
             let connection = got.map_err(|error| self.refused(error))?;
@@ -115,17 +123,28 @@ impl Pool {
                 _ => {
                     return Ok(Lease {
                         connection,
-                        _place: place,
+                        _places: places,
                     });
                 }
             }
         }
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        let place = self.places.clone().acquire_owned();
-        match timeout(self.settings.pool_timeout, place).await {
-            Ok(Ok(place)) => Ok(place),
+    async fn places(&self, purpose: Purpose) -> Result<Places, StoreError> {
+        let shares: &[_] = match purpose {
+            Purpose::Revisions => &[],
+            Purpose::Read => &[&self.requests],
+            Purpose::Write => &[&self.writes, &self.requests],
+        };
+        let taking = async {
+            let mut places = Places::new();
+            for share in shares {
+                places.push(Arc::clone(share).acquire_owned().await?);
+            }
+            Ok::<_, AcquireError>(places)
+        };
+        match timeout(self.settings.pool_timeout, taking).await {
+            Ok(Ok(places)) => Ok(places),
             Ok(Err(_)) => Err(self.refused(PoolError::Closed)),
             Err(_) => Err(self.refused(PoolError::Timeout(TimeoutType::Wait))),
         }
@@ -144,7 +163,8 @@ impl Pool {
     /// Closes idle connections now, others when they come back, and opens no
     /// new ones.
     pub(super) fn close(&self) {
-        self.places.close();
+        self.writes.close();
+        self.requests.close();
         self.connections.close();
     }
 
@@ -153,7 +173,7 @@ impl Pool {
         let patience = humantime::format_duration(patience);
         match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy(format!(
-                "all of {size} connections that requests may use were in use for {patience} (database.pool_size)"
+                "all connections that such requests may use, of {size} (database.pool_size), were in use for {patience}"
             )),
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => unavailable(
                 ErrorKind::Timeout,

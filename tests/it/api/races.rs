@@ -129,6 +129,49 @@ async fn nobody_writes_to_what_is_being_cloned() {
     }
 }
 
+/// Writers that wait for one version hold some of the pool, and never all.
+#[tokio::test]
+async fn reads_go_on_while_writers_wait_for_each_other() {
+    let rig = Rig::with(|options: DaemonOptions| {
+        options
+            .variable("BUDGETD__DATABASE__POOL_SIZE", "4")
+            .variable("BUDGETD__DATABASE__POOL_TIMEOUT", "1m")
+    })
+    .await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let (client, connection) = within(
+        "a look",
+        tokio_postgres::connect(&rig.database.url(), NoTls),
+    )
+    .await
+    .unwrap();
+    let mut looking = JoinSet::new();
+    looking.spawn(async move { connection.await.ok() });
+    client
+        .batch_execute("BEGIN; SELECT FROM budgetd.budget_versions FOR UPDATE")
+        .await
+        .unwrap();
+    let path = below(&version, "/lines");
+    let writes = join_all((0..6).map(|number| planner.post(&path, line(7_000 + number))));
+    let meanwhile = async {
+        until("as many wait as may", PATIENCE, async || {
+            let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+            let row = client.query_typed_one(sql, &[]).await.unwrap();
+            (row.get::<_, i64>(0) == 2).then_some(())
+        })
+        .await;
+        let listed = within("a read", planner.get("/budget-versions")).await;
+        assert_eq!(listed.code, 200, "{}", listed.body);
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    let all = Box::pin(async { tokio::join!(writes, meanwhile) });
+    let (written, ()) = within("all of them", all).await;
+    for answer in written {
+        assert_eq!(answer.code, 201, "{}", answer.body);
+    }
+}
+
 /// Keys of the past are cleared away by whoever claims a new one, while they
 /// may just be claimed again.
 #[tokio::test]
