@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
@@ -62,6 +62,10 @@ impl<S: Send + Sync> FromRequest<S> for ImportBody {
 
 /// The limits are kept, and told, by the listener.
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Response> {
+    let encoding = request.headers().get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::ContentEncoding.into_response());
+    }
     Bytes::from_request(request, state)
         .await
         .map_err(IntoResponse::into_response)

@@ -49,6 +49,11 @@ pub(super) enum Always {
     #[response(status = 401, description = "The token is missing or no good.")]
     Unauthorized(Detail),
     #[response(
+        status = 413,
+        description = "The body is too large, or there should be none."
+    )]
+    TooLarge(Detail),
+    #[response(
         status = 422,
         description = "The request is invalid, or the version is not in a state for it."
     )]
@@ -97,9 +102,10 @@ pub(super) enum Writing {
 pub(super) enum Sending {
     #[response(status = 408, description = "The body did not come in time.")]
     Late(Detail),
-    #[response(status = 413, description = "The body is too large.")]
-    TooLarge(Detail),
-    #[response(status = 415, description = "The body is of another content type.")]
+    #[response(
+        status = 415,
+        description = "The body is of another content type, or compressed."
+    )]
     ContentType(Detail),
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::auth::Rejection;
 use crate::budget::{Forbidden, Problem, Problems, WorkingExists, WrongStatus};
@@ -28,6 +28,8 @@ pub(super) enum ApiError {
     Changed,
     #[error("Expected the content type {0}")]
     ContentType(&'static str),
+    #[error("Expected a body without Content-Encoding")]
+    ContentEncoding,
     /// Told in full, each with its place.
     #[error("the request is invalid")]
     Invalid(Problems),
@@ -84,7 +86,7 @@ impl IntoResponse for ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WorkingExists(_) => StatusCode::CONFLICT,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
-            Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ContentType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongStatus(_) | Self::KeyMisused => StatusCode::UNPROCESSABLE_ENTITY,
         };
         error::response(status, &self.to_string())
@@ -102,11 +104,19 @@ fn rejected(rejection: &Rejection) -> Response<Body> {
 }
 
 fn invalid(error: ApiError) -> Response<Body> {
-    let problems = match error {
+    /// There may be as many as a file has rows.
+    #[derive(Serialize)]
+    struct Told {
+        detail: Vec<Problem>,
+    }
+
+    let detail = match error {
         ApiError::Invalid(problems) => problems.into_vec(),
         _ => Vec::new(),
     };
-    let body = json!({ "detail": problems }).to_string();
+    let Ok(body) = serde_json::to_vec(&Told { detail }) else {
+        return broken("cannot write what is wrong with an input");
+    };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     let json = HeaderValue::from_static("application/json");

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::body::{ImportBody, JsonBody};
 use super::error::ApiError;
-use super::once::{Once, Reply};
+use super::once::{About, Once, Reply};
 use super::path::{LinePath, VersionPath};
 use super::versions::{claim, visible};
 use super::{Api, documents, etag};
@@ -27,7 +27,8 @@ use crate::store::{Access, Transaction, lines, versions};
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
-/// The lines of a version, by account. As `text/csv` it is all of them.
+/// The lines of a version, by account. As `text/csv` it is all that were asked
+/// for, without pages.
 #[utoipa::path(
     get, path = "/budget-versions/{id}/lines", tag = "lines",
     params(VersionPath, LineQuery, crate::budget::Paging, documents::IfNoneMatch),
@@ -45,7 +46,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let query = LineQuery::from_query(query.as_deref())?;
     let listed = if wants_csv(&headers) {
-        export(&api, &identity, path, &headers).await
+        export(&api, &identity, path, &query, &headers).await
     } else {
         page(&api, &identity, path, &query, &headers).await
     };
@@ -116,7 +117,8 @@ pub(super) async fn add(
             }
         }
     };
-    once.write(&api.store, identity.user, &sent, work).await
+    let about = About::Version(path.id);
+    once.write(&api.store, identity, about, &sent, work).await
 }
 
 /// What lines were sent as, and what is answered.
@@ -203,12 +205,13 @@ pub(super) async fn delete(
     api.store.write(work).await
 }
 
-/// Streams all lines. Each export holds a connection of the pool for as long
+/// Streams lines. Each export holds a connection of the pool for as long
 /// as its client reads, so only some of the pool is lent to them.
 async fn export(
     api: &Api,
     identity: &Identity,
     path: VersionPath,
+    query: &LineQuery,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let permit = timeout(api.pool_timeout, api.exports.clone().acquire_owned()).await;
@@ -221,7 +224,7 @@ async fn export(
     if etag::is_known(headers, &tag) {
         return Ok(etag::with(tag, StatusCode::NOT_MODIFIED));
     }
-    let export = Export::begin(transaction, path.id).await?;
+    let export = Export::begin(transaction, path.id, query).await?;
     let header = csv::header().map_err(broken)?;
     let content = Body::from_stream(stream::try_unfold(Some((export, permit, header)), piece));
     Ok(etag::with(tag, ([(CONTENT_TYPE, CSV)], content)))
@@ -246,24 +249,28 @@ fn broken(error: std::io::Error) -> ApiError {
     ApiError::Broken(format!("cannot write CSV: {error}"))
 }
 
-/// Whether CSV is asked for at least as much as JSON (RFC 9110, 12.5.1).
+/// Whether CSV is asked for at least as much as JSON (RFC 9110, 12.5.1). Who
+/// takes anything gets JSON.
 fn wants_csv(headers: &HeaderMap) -> bool {
-    let mut wanted = (0.0, 0.0);
+    let (mut csv, mut json) = (0.0, None);
+    let mut anything: f32 = 0.0;
     let accepted = headers.get_all(ACCEPT).into_iter();
     for range in accepted.flat_map(|value| value.to_str().unwrap_or_default().split(',')) {
+        let range = range.to_ascii_lowercase();
         let mut parts = range.split(';').map(str::trim);
         let range = parts.next().unwrap_or_default();
         let weight = parts
             .filter_map(|part| part.strip_prefix("q="))
             .find_map(|weight| weight.parse::<f32>().ok())
             .unwrap_or(1.0);
-        if range.eq_ignore_ascii_case("text/csv") {
-            wanted.0 = weight;
-        } else if range.eq_ignore_ascii_case("application/json") {
-            wanted.1 = weight;
+        match range {
+            "text/csv" => csv = weight,
+            "application/json" => json = Some(weight),
+            "application/*" | "*/*" => anything = anything.max(weight),
+            _ => {}
         }
     }
-    wanted.0 > 0.0 && wanted.0 >= wanted.1
+    csv > 0.0 && csv >= json.unwrap_or(anything)
 }
 
 #[cfg(test)]
@@ -283,6 +290,9 @@ mod tests {
         assert!(wants("text/csv, application/json"));
         assert!(!wants("text/csv;q=0.5, application/json"));
         assert!(!wants("text/csv;q=0"));
+        assert!(!wants("text/csv;Q=0"));
+        assert!(!wants("*/*, text/csv;q=0.1"));
+        assert!(wants("*/*;q=0.1, text/csv;q=0.1, application/json;q=0"));
         assert!(!wants("*/*"));
         assert!(!wants("text/html, application/json"));
     }

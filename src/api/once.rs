@@ -13,9 +13,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
-use crate::budget::{Problem, UserId};
+use super::versions::visible;
+use crate::auth::{Identity, Organizations};
+use crate::budget::{OrganizationId, Problem, VersionId};
 use crate::store::idempotency::{self, Claim, Claimed, Kept};
-use crate::store::{Store, Transaction};
+use crate::store::{Store, Transaction, versions};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_KEY: usize = 255;
@@ -26,6 +28,38 @@ pub(super) struct Once {
     method: String,
     path: String,
     key: Option<String>,
+}
+
+/// What a write is about. Its answer is told again to those alone who may see
+/// that.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About {
+    Organization(OrganizationId),
+    Version(VersionId),
+}
+
+impl About {
+    /// What tells this request from others with the same key.
+    fn hash(self, body: &[u8]) -> Vec<u8> {
+        let hash = Sha256::new().chain_update(body);
+        let hash = match self {
+            // The token decides which it is, where the body does not.
+            Self::Organization(id) => hash.chain_update(id.uuid()),
+            // It stands in the path.
+            Self::Version(_) => hash,
+        };
+        hash.finalize().to_vec()
+    }
+
+    /// A token of the same user may see less than the one before.
+    async fn demand(self, transaction: &Transaction, identity: &Identity) -> Result<(), ApiError> {
+        match (self, &identity.organizations) {
+            (Self::Version(id), Organizations::Only(_)) => {
+                visible(versions::find(transaction, id).await?, identity).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The answer to a write.
@@ -74,7 +108,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Once {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let key = parts.headers.get(KEY).map(readable).transpose()?;
+        let mut keys = parts.headers.get_all(KEY).into_iter();
+        let key = keys.next().map(readable).transpose()?;
+        if keys.next().is_some() {
+            return Err(unreadable("Should stand once".to_owned()));
+        }
         Ok(Self {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
@@ -88,12 +126,17 @@ fn readable(value: &HeaderValue) -> Result<String, ApiError> {
     if (1..=LONGEST_KEY).contains(&key.len()) {
         return Ok(key.to_owned());
     }
-    Err(Problem {
+    let msg = format!("Should be 1 to {LONGEST_KEY} visible ASCII characters");
+    Err(unreadable(msg))
+}
+
+fn unreadable(msg: String) -> ApiError {
+    Problem {
         loc: vec!["header".into(), "Idempotency-Key".into()],
-        msg: format!("Should be 1 to {LONGEST_KEY} visible ASCII characters"),
+        msg,
         kind: "value_error",
     }
-    .into())
+    .into()
 }
 
 impl Once {
@@ -103,16 +146,17 @@ impl Once {
     pub(super) async fn write<F: Future<Output = Result<Reply, ApiError>>>(
         &self,
         store: &Store,
-        user: UserId,
+        identity: &Identity,
+        about: About,
         body: &[u8],
         work: impl FnOnce(Arc<Transaction>) -> F,
     ) -> Result<Reply, ApiError> {
         let Some(key) = &self.key else {
             return store.write(work).await;
         };
-        let request_hash = Sha256::digest(body);
+        let request_hash = about.hash(body);
         let claim = Claim {
-            user,
+            user: identity.user,
             method: &self.method,
             path: &self.path,
             key,
@@ -121,7 +165,10 @@ impl Once {
         let claimed = |transaction: Arc<Transaction>| async move {
             match idempotency::claim(&transaction, claim).await? {
                 Claimed::New => {}
-                Claimed::Done(kept) => return Ok(kept.into()),
+                Claimed::Done(kept) => {
+                    about.demand(&transaction, identity).await?;
+                    return Ok(kept.into());
+                }
                 Claimed::Misused => return Err(ApiError::KeyMisused),
             }
             let reply = work(transaction.clone()).await?;

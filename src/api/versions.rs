@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::once::{Once, Reply};
+use super::once::{About, Once, Reply};
 use super::path::VersionPath;
 use super::{Api, documents, etag};
 use crate::auth::{Identity, Organizations};
@@ -49,6 +49,7 @@ pub(super) async fn list(
     params(documents::IdempotencyKey),
     responses(
         (status = 201, body = Version),
+        (status = 404, description = "There is no such organization.", body = documents::Detail),
         (status = 409, description = "There is a working version of that year.", body = documents::Detail),
         documents::Always, documents::Writing, documents::Sending
     )
@@ -70,7 +71,8 @@ pub(super) async fn create(
         let version = insert(&transaction, organization, &new).await?;
         Reply::created(&version, etag::of(version.revision_token))
     };
-    once.write(&api.store, identity.user, &body, work).await
+    let about = About::Organization(organization);
+    once.write(&api.store, identity, about, &body, work).await
 }
 
 /// A version.
@@ -235,7 +237,8 @@ pub(super) async fn clone(
         }
         Reply::created(&version, etag::of(version.revision_token))
     };
-    once.write(&api.store, identity.user, &body, work).await
+    let about = About::Version(path.id);
+    once.write(&api.store, identity, about, &body, work).await
 }
 
 /// A version, if whoever asks may know of it.

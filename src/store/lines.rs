@@ -17,38 +17,60 @@ use crate::budget::{
 const COLUMNS: &str = "id, budget_version_id, account_code, account_name, category, period, \
      amount_sar, notes, created_at, updated_at, created_by_id";
 
+/// Those of a version that a query asks for; the parameters are [`Wanted`].
+const WHERE: &str = "budget_version_id = $1 AND ($2::text IS NULL OR category = $2) \
+     AND ($3::text IS NULL OR account_code = $3) AND ($4::text IS NULL OR period = $4)";
+
 /// A page of the lines of a version, by account.
 pub async fn list(
     transaction: &Transaction,
     version: VersionId,
     query: &LineQuery,
 ) -> Result<Page<Line>, StoreError> {
-    const WHERE: &str = "budget_version_id = $1 AND ($2::text IS NULL OR category = $2) \
-         AND ($3::text IS NULL OR account_code = $3) AND ($4::text IS NULL OR period = $4)";
-    let version = version.uuid();
-    let category = query.category.map(Category::as_str);
-    let account_code = query.account_code.as_ref().map(AccountCode::as_str);
-    let period = query.period.map(Period::as_str);
+    let wanted = Wanted::new(version, query);
     let (limit, offset) = (query.paging.limit(), query.paging.offset());
     let rows = format!(
         "SELECT {COLUMNS} FROM budgetd.budget_lines WHERE {WHERE} \
          ORDER BY account_code, id LIMIT $5 OFFSET $6"
     );
     let count = format!("SELECT count(*) AS total FROM budgetd.budget_lines WHERE {WHERE}");
-    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
-        (&version, Type::UUID),
-        (&category, Type::TEXT),
-        (&account_code, Type::TEXT),
-        (&period, Type::TEXT),
-        (&limit, Type::INT8),
-        (&offset, Type::INT8),
-    ];
+    let which = wanted.parameters();
+    let mut paged = wanted.parameters().to_vec();
+    paged.extend([(&limit as _, Type::INT8), (&offset as _, Type::INT8)]);
     let (rows, total) = tokio::try_join!(
-        transaction.rows(&rows, &parameters),
-        transaction.row(&count, &parameters[..4])
+        transaction.rows(&rows, &paged),
+        transaction.row(&count, &which)
     )?;
     let lines = rows.iter().map(line).collect::<Result<_, _>>()?;
     Ok(query.paging.page(lines, count_of(&total)?))
+}
+
+/// The parameters of [`WHERE`].
+struct Wanted<'a> {
+    version: Uuid,
+    category: Option<&'static str>,
+    account_code: Option<&'a str>,
+    period: Option<&'static str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(version: VersionId, query: &'a LineQuery) -> Self {
+        Self {
+            version: version.uuid(),
+            category: query.category.map(Category::as_str),
+            account_code: query.account_code.as_ref().map(AccountCode::as_str),
+            period: query.period.map(Period::as_str),
+        }
+    }
+
+    fn parameters(&self) -> [(&(dyn ToSql + Sync), Type); 4] {
+        [
+            (&self.version, Type::UUID),
+            (&self.category, Type::TEXT),
+            (&self.account_code, Type::TEXT),
+            (&self.period, Type::TEXT),
+        ]
+    }
 }
 
 /// Adds lines with one `COPY`; answers with their ids, in order.
@@ -209,14 +231,17 @@ impl Export {
     const BATCH: usize = 1_000;
 
     /// Takes a transaction for itself, to the end.
-    pub async fn begin(transaction: Transaction, version: VersionId) -> Result<Self, StoreError> {
+    pub async fn begin(
+        transaction: Transaction,
+        version: VersionId,
+        query: &LineQuery,
+    ) -> Result<Self, StoreError> {
         let sql = format!(
             "DECLARE export NO SCROLL CURSOR FOR SELECT {COLUMNS} FROM budgetd.budget_lines \
-             WHERE budget_version_id = $1 ORDER BY account_code, id"
+             WHERE {WHERE} ORDER BY account_code, id"
         );
-        transaction
-            .execute(&sql, &[(&version.uuid(), Type::UUID)])
-            .await?;
+        let wanted = Wanted::new(version, query);
+        transaction.execute(&sql, &wanted.parameters()).await?;
         Ok(Self { transaction })
     }
 

@@ -145,6 +145,40 @@ async fn a_key_is_known_for_a_day() {
     assert_eq!(planner.get(&path).await.json()["total"], 2);
 }
 
+/// Neither by the answer of then nor by its absence.
+#[tokio::test]
+async fn an_answer_is_told_again_only_to_who_may_see_what_it_is_about() {
+    const OURS: &str = "11111111-1111-4111-8111-111111111111";
+    const THEIRS: &str = "22222222-2222-4222-8222-222222222222";
+    let rig =
+        Rig::with(|options| options.config("[auth]\norganization_claim = \"organizations\"")).await;
+    // One and the same user, whose tokens differ.
+    let member = |organization: &str| {
+        let mut claims = claims("00000000-0000-4000-8000-00000000beef", "planner");
+        claims["app_metadata"]["organizations"] = json!(organization);
+        Caller::with_claims(&rig.daemon, &claims).with("idempotency-key", "k")
+    };
+    let (us, them) = (member(OURS), member(THEIRS));
+    let new = json!({"name": "Budget", "fiscal_year": 2026});
+    let created = us.post("/budget-versions", new.clone()).await;
+    assert_eq!(created.code, 201, "{}", created.body);
+    let misused = them.post("/budget-versions", new.clone()).await;
+    assert_eq!(misused.code, 422, "{}", misused.body);
+    assert!(!misused.body.contains(OURS), "{}", misused.body);
+
+    let line = json!({"account_code": "7011", "account_name": "a", "category": "revenue_fees", "period": "p1", "amount_sar": "1.00"});
+    let copy = json!({"name": "Copy", "fiscal_year": 2027});
+    let version = created.json();
+    for (path, body) in [("/lines", line), ("/clone", copy)] {
+        let path = below(&version, path);
+        let first = us.post(&path, body.clone()).await;
+        assert_eq!(first.code, 201, "{}", first.body);
+        assert_eq!(them.post(&path, body.clone()).await.code, 404);
+        let again = us.post(&path, body).await;
+        assert_eq!((again.code, again.body), (201, first.body));
+    }
+}
+
 #[tokio::test]
 async fn a_key_is_bounded() {
     let rig = Rig::start().await;
@@ -162,4 +196,10 @@ async fn a_key_is_bounded() {
             .unwrap();
         assert_eq!(answer.code, 422, "{}", answer.body);
     }
+    let twice = planner
+        .with("idempotency-key", "one")
+        .with("idempotency-key", "two");
+    let body = json!({"name": "a", "fiscal_year": 2026});
+    let answer = twice.post("/budget-versions", body).await;
+    assert_eq!(answer.code, 422, "{}", answer.body);
 }

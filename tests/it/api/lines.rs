@@ -397,6 +397,44 @@ async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
     .await;
 }
 
+#[tokio::test]
+async fn an_export_holds_what_was_asked_for() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let lines = json!([
+        line("7011", "revenue_fees", "p1", "1.00"),
+        line("7011", "revenue_fees", "p2", "2.00"),
+        line("7012", "revenue_fees", "p1", "3.00"),
+        line("6411", "personnel_admin", "p1", "4.00"),
+    ]);
+    assert_eq!(planner.post(&path, lines).await.code, 201);
+    let as_csv = planner.with("accept", "text/csv");
+    for (query, amounts) in [
+        ("", &["4.00", "1.00", "2.00", "3.00"][..]),
+        ("?category=revenue_fees&period=p1", &["1.00", "3.00"]),
+        ("?account_code=7011&page_size=1", &["1.00", "2.00"]),
+        ("?period=summer", &[]),
+    ] {
+        let answer = as_csv.get(&format!("{path}{query}")).await;
+        let rows = answer.body.lines().skip(1);
+        let told: Vec<_> = rows.map(|row| row.split(',').nth(4).unwrap()).collect();
+        assert_eq!(told, amounts, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_compressed_is_refused_as_such() {
+    let rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let packed = planner.with("content-encoding", "gzip");
+    let answer = packed.post_csv(&below(&version, "/lines"), HEADER).await;
+    let detail = json!({"detail": "Expected a body without Content-Encoding"});
+    assert_eq!((answer.code, answer.json()), (415, detail));
+}
+
 /// What is announced too large is refused before it is read, and so is what
 /// turns out to be.
 #[tokio::test]
