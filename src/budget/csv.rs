@@ -24,7 +24,8 @@ pub const COLUMNS: [&str; 6] = [
     "notes",
 ];
 
-/// How many problems of a file are told in full.
+/// How many problems of a file are told in full; further rows are told with one
+/// problem each.
 const LISTED: usize = 1_000;
 
 /// Reads lines, all or none. A problem tells its row, 1 being the first one
@@ -55,19 +56,20 @@ pub fn parse(csv: &[u8]) -> Result<Vec<NewLine>, Problems> {
             let mut row = Row {
                 number: row,
                 record: &record,
-                problems: &mut problems,
+                problems: Problems::default(),
             };
             lines.extend(row.line(&columns));
+            problems.append_row(row.problems);
         } else {
             let (given, expected) = (record.len(), header.len());
             let msg = format!("Row has {given} fields, and the header has {expected}");
-            problems.push(Fault::new("row_length", msg).at(place(row)));
+            problems.append_row(Fault::new("row_length", msg).at(place(row)).into());
         }
     }
     if row > 0 && ends_inside_quotes(rest) {
         let msg =
             "Row has a quotation mark that is never closed: all that follows was read as one text";
-        problems.push(Fault::new("unclosed_quote", msg).at(place(row)));
+        problems.append_row(Fault::new("unclosed_quote", msg).at(place(row)).into());
     }
     if row == 0 {
         let fault = Fault::new("too_short", "A file should have at least 1 row");
@@ -167,7 +169,7 @@ fn other_separator(header: &ByteRecord) -> Option<&'static str> {
 struct Row<'a> {
     number: usize,
     record: &'a ByteRecord,
-    problems: &'a mut Problems,
+    problems: Problems,
 }
 
 impl<'a> Row<'a> {

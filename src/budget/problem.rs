@@ -27,7 +27,8 @@ pub struct Problem {
 }
 
 /// Everything that is wrong with an input: the `detail` of a 422. Past a
-/// bound, problems are only counted, and the last one tells how many.
+/// bound, further problems of a field or a row are only counted, and the last
+/// one tells how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     first: Vec<Problem>,
@@ -79,11 +80,13 @@ impl Problems {
         }
     }
 
-    pub(super) fn append(&mut self, other: Self) {
-        for problem in other.first {
-            self.push(problem);
-        }
-        self.more += other.more;
+    /// Takes over what is wrong with one of many rows: all of it while there is
+    /// room, and one problem in any case, so that no bad row goes untold.
+    pub(super) fn append_row(&mut self, row: Self) {
+        let mut problems = row.first.into_iter();
+        self.first.extend(problems.next());
+        problems.for_each(|problem| self.push(problem));
+        self.more += row.more;
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Who a request comes from, behind proxies that are trusted and none else.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
 use ipnet::IpNet;
@@ -42,7 +42,7 @@ impl ClientHost {
             .rev()
             .flat_map(|value| value.to_str().unwrap_or("?").rsplit(','));
         for hop in hops {
-            let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            let Some(address) = address(hop.trim()) else {
                 break;
             };
             client = address.to_canonical();
@@ -52,6 +52,12 @@ impl ClientHost {
         }
         Self(Some(client))
     }
+}
+
+/// Some proxies add the port, and all write `[…]` around an IPv6 address then.
+fn address(hop: &str) -> Option<IpAddr> {
+    let with_port = |_| hop.parse().map(|socket: SocketAddr| socket.ip());
+    hop.parse().or_else(with_port).ok()
 }
 
 #[cfg(test)]
@@ -74,6 +80,8 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("fd00::1", &["2001:db8::5"]), "2001:db8::5");
+        assert_eq!(client("10.0.0.1", &["198.51.100.7:567"]), "198.51.100.7");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::5]:567"]), "2001:db8::5");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value as Json, json};
@@ -140,10 +142,14 @@ fn a_file_is_bounded_and_so_is_what_is_told_of_it() {
     let problems = told(parsed(&(most + row)));
     assert_eq!(problems, [(json!(["body"]), "too_long")]);
 
-    let problems = parsed(&"6,S,personnel_teaching,p1,1,\n".repeat(1_500)).unwrap_err();
-    let problems = problems.into_vec();
-    assert_eq!(problems.len(), 1_001);
-    assert_eq!(problems[1_000].msg, "There are 500 more problems");
+    // No bad row goes untold, and no file is answered with more than it holds.
+    let bad = "6,S,personnel_teaching,p9,1,\n".repeat(MAXIMUM_LINES);
+    let problems = parsed(&bad).unwrap_err().into_vec();
+    assert_eq!(problems.len(), 500 + MAXIMUM_LINES + 1);
+    let (last, rows) = problems.split_last().unwrap();
+    assert_eq!(last.msg, "There are 99500 more problems");
+    let told: BTreeSet<_> = rows.iter().map(|row| json!(row.loc)[2].as_u64()).collect();
+    assert_eq!(told.len(), MAXIMUM_LINES);
 }
 
 #[test]

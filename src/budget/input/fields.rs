@@ -165,7 +165,7 @@ pub(in crate::budget) fn items<T>(
         let fields = Fields::of_object(json.get().as_bytes(), at).map_err(Problems::from);
         match fields.and_then(&read) {
             Ok(item) => items.push(item),
-            Err(more) => problems.append(more),
+            Err(more) => problems.append_row(more),
         }
     }
     if problems.is_empty() {
