@@ -1,14 +1,15 @@
 //! Structured logs on stdout: one JSON object a line, or text for a terminal.
 //!
-//! Lines are handed to a thread of their own. When stdout stalls they are
-//! dropped and counted; the daemon never waits for whoever reads them.
+//! Lines are handed to a thread of their own. When stdout stalls or cannot be
+//! written to, they are lost and counted; the daemon never waits for whoever
+//! reads them.
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,7 +17,13 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 mod json;
 
+mod output;
+
 pub mod prometheus;
+
+pub use output::LostLines;
+
+use output::Output;
 
 /// The `service` field of every line.
 const SERVICE: &str = "budgetd";
@@ -39,7 +46,7 @@ pub enum Format {
 #[derive(Debug)]
 pub struct Telemetry {
     level: reload::Handle<EnvFilter, Registry>,
-    dropped: ErrorCounter,
+    lost: LostLines,
     worker: Option<WorkerGuard>,
 }
 
@@ -48,6 +55,8 @@ pub struct Telemetry {
 pub enum Error {
     #[error("cannot read the log level as tracing directives: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
+    #[error("cannot write the log to stdout: {0}")]
+    Stdout(#[from] io::Error),
     #[error("cannot install the log: {0}")]
     Install(#[from] tracing_subscriber::util::TryInitError),
     #[error("cannot change the log level: {0}")]
@@ -57,12 +66,13 @@ pub enum Error {
 impl Telemetry {
     /// Starts the log of the whole process.
     pub fn start(format: Format, level: &str, environment: &str) -> Result<Self, Error> {
+        let lost = LostLines::default();
         let (lines, worker) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(BUFFERED_LINES)
             .thread_name("log")
-            .finish(io::stdout());
-        let dropped = lines.error_counter();
+            .finish(Output::new(&io::stdout(), lost.clone())?);
+        lost.watch(lines.error_counter());
         let pretty = match format {
             Format::Auto => io::stdout().is_terminal(),
             Format::Json => false,
@@ -83,7 +93,7 @@ impl Telemetry {
             .try_init()?;
         Ok(Self {
             level,
-            dropped,
+            lost,
             worker: Some(worker),
         })
     }
@@ -93,9 +103,9 @@ impl Telemetry {
         Ok(self.level.reload(EnvFilter::try_new(level)?)?)
     }
 
-    /// A count of the lines that nobody read in time.
-    pub fn dropped_lines(&self) -> DroppedLines {
-        DroppedLines(self.dropped.clone())
+    /// A count of the lines that nobody got to see.
+    pub fn lost_lines(&self) -> LostLines {
+        self.lost.clone()
     }
 }
 
@@ -116,15 +126,5 @@ impl Drop for Telemetry {
             // Lines that are not read by now are lost, as those before them.
             let _ = waiting.recv_timeout(LAST_LINES);
         }
-    }
-}
-
-/// Counts lines that were dropped because stdout stalled.
-#[derive(Debug, Clone)]
-pub struct DroppedLines(ErrorCounter);
-
-impl DroppedLines {
-    pub fn count(&self) -> usize {
-        self.0.dropped_lines()
     }
 }

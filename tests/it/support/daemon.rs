@@ -30,6 +30,8 @@ pub(crate) struct DaemonOptions {
     variables: Vec<(String, String)>,
     /// The limit of open files, soft and hard.
     open_files: Option<u32>,
+    /// The soft limit of a file's size.
+    file_size: Option<u64>,
     core: Option<usize>,
     folder: tempfile::TempDir,
     api: Port,
@@ -45,6 +47,7 @@ impl Default for DaemonOptions {
             config: String::new(),
             variables: Vec::new(),
             open_files: None,
+            file_size: None,
             core: None,
             folder: process::folder(),
             api: Port::reserve(),
@@ -112,6 +115,13 @@ impl DaemonOptions {
         self
     }
 
+    /// Lets no file that it writes grow larger; writing on is an error, as on a
+    /// full disk.
+    pub(crate) fn file_size(mut self, limit: u64) -> Self {
+        self.file_size = Some(limit);
+        self
+    }
+
     /// Lets it run on this core alone, from its start.
     pub(crate) fn core(mut self, core: usize) -> Self {
         self.core = Some(core);
@@ -148,6 +158,10 @@ impl DaemonOptions {
         command.args(["--pdeathsig", "KILL", "--"]);
         if let Some(limit) = self.open_files {
             command.args(["prlimit", &format!("--nofile={limit}:{limit}")]);
+        }
+        if let Some(limit) = self.file_size {
+            command.args(["env", "--ignore-signal=XFSZ", "prlimit"]);
+            command.arg(format!("--fsize={limit}:unlimited"));
         }
         if let Some(core) = self.core {
             command.args(["taskset", "--cpu-list", &core.to_string()]);
@@ -267,6 +281,15 @@ impl Daemon {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("it has an id"), signal).expect("it runs");
+    }
+
+    /// Undoes [`DaemonOptions::file_size`].
+    pub(crate) fn lift_file_size(&self) {
+        let pid = self.child.id().to_string();
+        let lifted = Command::new("prlimit")
+            .args(["--pid", &pid, "--fsize=unlimited"])
+            .status();
+        assert!(lifted.expect("it can be started").success());
     }
 
     /// `GET path` from the API listener; an error is one of the connection.
