@@ -19,6 +19,8 @@ mod json;
 
 mod output;
 
+pub mod catalogue;
+
 pub mod prometheus;
 
 pub use output::LostLines;

@@ -2,6 +2,8 @@
 
 mod architecture;
 
+mod events;
+
 mod support;
 
 mod auth;

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{codes, sample};
-use crate::support::{Daemon, DaemonOptions, client, wait};
+use crate::support::{Daemon, DaemonOptions, assert_catalogued, client, wait};
 
 async fn lost_lines(daemon: &Daemon) -> f64 {
     let metrics = daemon.ask("/metrics").await.body;
@@ -64,7 +64,9 @@ async fn whoever_reads_on_is_told_how_many_lines_are_missing() {
     // Lines are whole, and one tells of the gap.
     let mut told = None;
     for line in BufReader::new(reader).lines() {
-        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let line = line.unwrap();
+        assert_catalogued(&line);
+        let line: Value = serde_json::from_str(&line).unwrap();
         if line["event"] == "log_lines_lost" {
             assert!(line["total"].as_f64().unwrap() >= lost, "{line}");
             told = Some(line);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::client::{self, Response};
 use super::wait::{self, PATIENCE};
-use super::{Port, process};
+use super::{Port, assert_catalogued, process};
 
 /// See [`DaemonOptions::brisk`].
 pub(crate) const BRISK: &str = r#"
@@ -235,7 +235,8 @@ impl DaemonOptions {
     }
 }
 
-/// A daemon that was started; it is killed with this handle.
+/// A daemon that was started; it is killed with this handle, and what it has
+/// logged is held against the catalogue.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     options: DaemonOptions,
@@ -266,6 +267,7 @@ impl Daemon {
     /// as they are, and waits until it serves. What it wrote before is gone.
     pub(crate) async fn serve_again(&mut self) {
         assert!(self.exited().is_some(), "it still runs");
+        assert_catalogued(&self.stdout());
         let command = self.options.command_as_it_is(&["run"]);
         let stdout = self.options.file("stdout");
         self.child = self.options.spawn_child(command, stdout);
@@ -480,5 +482,8 @@ impl Drop for Daemon {
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            assert_catalogued(&self.stdout());
+        }
     }
 }
