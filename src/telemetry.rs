@@ -23,6 +23,8 @@ pub mod catalogue;
 
 pub mod prometheus;
 
+pub mod trace;
+
 pub use output::LostLines;
 
 use output::Output;

@@ -17,10 +17,12 @@ use super::activity::Activity;
 use super::client::ClientHost;
 use super::correlation::CorrelationId;
 use super::metrics::{Meters, UNMATCHED};
+use crate::telemetry::trace::TraceContext;
 
 /// A request on its way through the router.
 pub(super) struct Exchange {
     pub(super) correlation: CorrelationId,
+    pub(super) trace: TraceContext,
     pub(super) method: Method,
     /// Without the query, which may hold what nobody should read.
     pub(super) path: String,
@@ -44,17 +46,19 @@ impl Exchange {
     }
 
     pub(super) fn log_failed(&self, error_type: &str, status: Option<StatusCode>) {
-        tracing::error!(
-            event = "request_failed",
-            correlation_id = self.correlation.as_str(),
-            method = %self.method,
-            path = self.path,
-            client_host = %self.client,
-            status_code = status.map(|status| status.as_u16()),
-            error_type,
-            duration_ms = self.duration_ms(),
-            "Request failed"
-        );
+        self.trace.within(|| {
+            tracing::error!(
+                event = "request_failed",
+                correlation_id = self.correlation.as_str(),
+                method = %self.method,
+                path = self.path,
+                client_host = %self.client,
+                status_code = status.map(|status| status.as_u16()),
+                error_type,
+                duration_ms = self.duration_ms(),
+                "Request failed"
+            );
+        });
     }
 }
 
@@ -111,12 +115,14 @@ impl Drop for Ticket {
                 )
             };
         }
-        match (self.complete, exchange.is_routine) {
-            (true, true) => log!(debug, "request_completed", "Request completed"),
-            (true, false) => log!(info, "request_completed", "Request completed"),
-            (false, true) => log!(debug, "request_aborted", "Request ended early"),
-            (false, false) => log!(info, "request_aborted", "Request ended early"),
-        }
+        exchange
+            .trace
+            .within(|| match (self.complete, exchange.is_routine) {
+                (true, true) => log!(debug, "request_completed", "Request completed"),
+                (true, false) => log!(info, "request_completed", "Request completed"),
+                (false, true) => log!(debug, "request_aborted", "Request ended early"),
+                (false, false) => log!(info, "request_aborted", "Request ended early"),
+            });
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, ORIGIN};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -26,6 +26,7 @@ use super::error;
 use super::exchange::{Exchange, ResponseBody, Ticket};
 use super::front::{Front, Kind};
 use super::health::HealthRoute;
+use crate::telemetry::trace::{TRACERESPONSE, TraceContext};
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -82,16 +83,18 @@ impl ConnectionService {
         if tracing::enabled!(tracing::Level::DEBUG) {
             let trusted = &front.settings.load().trusted_proxies;
             let client = ClientHost::of(self.peer, request.headers(), trusted);
-            tracing::debug!(
-                event = "request_completed",
-                correlation_id = correlation.as_str(),
-                method = %method,
-                path = route.path(),
-                client_host = %client,
-                status_code = status.as_u16(),
-                duration_ms = 0.0,
-                "Request completed"
-            );
+            trace_of(request.headers()).within(|| {
+                tracing::debug!(
+                    event = "request_completed",
+                    correlation_id = correlation.as_str(),
+                    method = %method,
+                    path = route.path(),
+                    client_host = %client,
+                    status_code = status.as_u16(),
+                    duration_ms = 0.0,
+                    "Request completed"
+                );
+            });
         }
         self.finish(&mut response, correlation);
         self.activity.response_began();
@@ -112,9 +115,11 @@ impl ConnectionService {
         let settings = this.front.settings.load_full();
         let client = ClientHost::of(this.peer, request.headers(), &settings.trusted_proxies);
         let path = request.uri().path().to_owned();
+        let trace = trace_of(request.headers());
         let exchange = Arc::new(Exchange {
             is_routine: this.front.kind == Kind::Admin || path.starts_with(HEALTH),
             correlation: correlation.clone(),
+            trace,
             method: request.method().clone(),
             path,
             client,
@@ -139,7 +144,7 @@ impl ConnectionService {
         );
         let request = Request::from_parts(parts, body);
 
-        async move {
+        let answering = async move {
             let inner = service_fn(|request| {
                 let answer = this.dispatch(request, &exchange, &limit, settings.request_timeout);
                 answer.map(Ok::<_, Infallible>)
@@ -153,11 +158,13 @@ impl ConnectionService {
                 Err(never) => match never {},
             };
             this.finish(&mut response, &correlation);
+            response.headers_mut().insert(TRACERESPONSE, trace.into());
             ticket.responded(response.status());
             this.activity.response_began();
             let activity = this.activity.clone();
             response.map(|body| ResponseBody::routed(body, activity, ticket))
-        }
+        };
+        trace.scope(answering)
     }
 
     /// What every response carries.
@@ -222,6 +229,11 @@ impl ConnectionService {
             response
         }
     }
+}
+
+/// Our part in the trace that the caller names, or in a new one.
+fn trace_of(headers: &HeaderMap) -> TraceContext {
+    TraceContext::of(headers).map_or_else(TraceContext::root, TraceContext::child)
 }
 
 /// The rest of the body is not read, so the connection ends.

@@ -24,6 +24,8 @@ const COMMON: &[&str] = &[
     "message",
     "service",
     "environment",
+    "trace_id?",
+    "span_id?",
 ];
 
 /// In place of fields that nobody here has chosen.

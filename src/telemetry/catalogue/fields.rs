@@ -52,6 +52,11 @@ pub(super) const FIELDS: &[Field] = &[
         "environment",
         "`ENVIRONMENT`, or `production`; `unknown` in `config_invalid`",
     ),
+    text(
+        "trace_id",
+        "the trace that the request belongs to: that of its `traceparent`, or a new one",
+    ),
+    text("span_id", "what budgetd does in it for this request"),
     text("added", "dependencies that are new"),
     text(
         "admin",

@@ -17,6 +17,9 @@ event, flat. A field that is marked with `?` is left out where it has nothing to
 Durations are numbers in milliseconds under names that end in `_ms`. Secrets are in none \
 of them.
 
+Lines about a request say which trace it belongs to \
+(<https://www.w3.org/TR/trace-context/>).
+
 Lines are written by a thread of their own. When stdout stalls or cannot be written to, \
 lines are lost, and `budgetd_log_lines_dropped_total` counts them.
 ";
