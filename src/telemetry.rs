@@ -19,9 +19,14 @@ mod json;
 
 mod output;
 
+#[cfg(feature = "otel")]
+mod otel;
+
 pub mod catalogue;
 
 pub mod prometheus;
+
+pub mod span;
 
 pub mod trace;
 
@@ -36,6 +41,12 @@ const BUFFERED_LINES: usize = 8_192;
 
 /// How long the end of the process waits for whoever reads its last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The standard variables that ask for spans to be exported.
+const OTEL_ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+];
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +63,8 @@ pub struct Telemetry {
     level: reload::Handle<EnvFilter, Registry>,
     lost: LostLines,
     worker: Option<WorkerGuard>,
+    #[cfg(feature = "otel")]
+    export: Option<otel::Export>,
 }
 
 /// Why the log cannot be what was asked for.
@@ -63,6 +76,9 @@ pub enum Error {
     Stdout(#[from] io::Error),
     #[error("cannot install the log: {0}")]
     Install(#[from] tracing_subscriber::util::TryInitError),
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Export(#[from] otel::Error),
     #[error("cannot change the log level: {0}")]
     Reload(#[from] reload::Error),
 }
@@ -95,10 +111,14 @@ impl Telemetry {
             .with(filter)
             .with(layer)
             .try_init()?;
+        #[cfg(not(feature = "otel"))]
+        warn_of_ignored_variables();
         Ok(Self {
             level,
             lost,
             worker: Some(worker),
+            #[cfg(feature = "otel")]
+            export: otel::Export::start(environment)?,
         })
     }
 
@@ -118,17 +138,36 @@ impl Drop for Telemetry {
     /// complaint to that very stdout and hang with it: so it is waited for on
     /// a thread of its own, which ends with the process.
     fn drop(&mut self) {
+        let (working, ended) = mpsc::channel::<()>();
         let worker = self.worker.take();
-        let (written, waiting) = mpsc::channel();
-        let flush = thread::Builder::new().name("flush".to_owned());
-        let flushing = flush.spawn(move || {
-            drop(worker);
-            // Nobody waits any more.
-            let _ = written.send(());
-        });
-        if flushing.is_ok() {
-            // Lines that are not read by now are lost, as those before them.
-            let _ = waiting.recv_timeout(LAST_LINES);
+        at_the_end(working.clone(), move || drop(worker));
+        #[cfg(feature = "otel")]
+        if let Some(export) = self.export.take() {
+            at_the_end(working.clone(), move || export.finish(LAST_LINES));
         }
+        drop(working);
+        // What is not taken by now is lost, as what came before.
+        let _ = ended.recv_timeout(LAST_LINES);
+    }
+}
+
+/// Works on a thread of its own and gives `working` up when it is done.
+fn at_the_end(working: mpsc::Sender<()>, work: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().name("flush".to_owned());
+    // Without a thread there is nothing to wait for.
+    let _ = thread.spawn(move || {
+        work();
+        drop(working);
+    });
+}
+
+#[cfg(not(feature = "otel"))]
+fn warn_of_ignored_variables() {
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if let Some(name) = OTEL_ENDPOINTS.iter().find(|name| set(name)) {
+        tracing::warn!(
+            event = "config_warning",
+            "{name} is ignored: this budgetd was built without the feature otel and exports no spans"
+        );
     }
 }

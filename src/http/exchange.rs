@@ -17,6 +17,7 @@ use super::activity::Activity;
 use super::client::ClientHost;
 use super::correlation::CorrelationId;
 use super::metrics::{Meters, UNMATCHED};
+use crate::telemetry::span::{Ended, Span};
 use crate::telemetry::trace::TraceContext;
 
 /// A request on its way through the router.
@@ -72,16 +73,18 @@ impl fmt::Debug for Exchange {
 #[derive(Debug)]
 pub(super) struct Ticket {
     exchange: Arc<Exchange>,
+    span: Span,
     /// `None` until there is a response.
     status: Option<StatusCode>,
     complete: bool,
 }
 
 impl Ticket {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(exchange: Arc<Exchange>, span: Span) -> Self {
         exchange.meters.in_flight.inc();
         Self {
             exchange,
+            span,
             status: None,
             complete: false,
         }
@@ -101,6 +104,14 @@ impl Drop for Ticket {
             let elapsed = exchange.started.elapsed();
             exchange.meters.responded(route, method, status, elapsed);
         }
+        self.span.end(|| Ended {
+            method: &exchange.method,
+            route: exchange.route(),
+            path: &exchange.path,
+            client: exchange.client.to_string(),
+            correlation: exchange.correlation.as_str(),
+            status: self.status.map(|status| status.as_u16()),
+        });
         macro_rules! log {
             ($level:ident, $event:literal, $text:literal) => {
                 tracing::$level!(

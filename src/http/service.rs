@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, ORIGIN};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -26,7 +26,8 @@ use super::error;
 use super::exchange::{Exchange, ResponseBody, Ticket};
 use super::front::{Front, Kind};
 use super::health::HealthRoute;
-use crate::telemetry::trace::{TRACERESPONSE, TraceContext};
+use crate::telemetry::span::Span;
+use crate::telemetry::trace::TRACERESPONSE;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -83,7 +84,8 @@ impl ConnectionService {
         if tracing::enabled!(tracing::Level::DEBUG) {
             let trusted = &front.settings.load().trusted_proxies;
             let client = ClientHost::of(self.peer, request.headers(), trusted);
-            trace_of(request.headers()).within(|| {
+            let (trace, _) = Span::begin(request.headers(), true);
+            trace.within(|| {
                 tracing::debug!(
                     event = "request_completed",
                     correlation_id = correlation.as_str(),
@@ -115,9 +117,10 @@ impl ConnectionService {
         let settings = this.front.settings.load_full();
         let client = ClientHost::of(this.peer, request.headers(), &settings.trusted_proxies);
         let path = request.uri().path().to_owned();
-        let trace = trace_of(request.headers());
+        let is_routine = this.front.kind == Kind::Admin || path.starts_with(HEALTH);
+        let (trace, span) = Span::begin(request.headers(), is_routine);
         let exchange = Arc::new(Exchange {
-            is_routine: this.front.kind == Kind::Admin || path.starts_with(HEALTH),
+            is_routine,
             correlation: correlation.clone(),
             trace,
             method: request.method().clone(),
@@ -128,7 +131,7 @@ impl ConnectionService {
             meters: this.front.meters.clone(),
         });
         this.activity.set_exchange(exchange.clone());
-        let mut ticket = Ticket::new(exchange.clone());
+        let mut ticket = Ticket::new(exchange.clone(), span);
 
         let limit = BodyLimit::new(settings.max_body, settings.import_max_body);
         let (mut parts, body) = request.into_parts();
@@ -229,11 +232,6 @@ impl ConnectionService {
             response
         }
     }
-}
-
-/// Our part in the trace that the caller names, or in a new one.
-fn trace_of(headers: &HeaderMap) -> TraceContext {
-    TraceContext::of(headers).map_or_else(TraceContext::root, TraceContext::child)
 }
 
 /// The rest of the body is not read, so the connection ends.

@@ -24,6 +24,8 @@ mod api;
 
 mod secrets;
 
+mod otel;
+
 mod prometheus;
 
 mod balancer;

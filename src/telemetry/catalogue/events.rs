@@ -164,6 +164,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 &["lines", "total"],
             ),
             event(
+                "trace_export_failed",
+                WARN,
+                "the first time that the collector does not take spans, after it did or at all; built with the feature `otel`",
+                &["error"],
+            ),
+            event("trace_export_resumed", INFO, "it does again", &[]),
+            event(
                 "systemd_notify_failed",
                 WARN,
                 "the service manager could not be told something, for the first time since it last could",
