@@ -12,7 +12,7 @@ mod page;
 
 pub use page::page;
 
-use events::SECTIONS;
+use self::events::SECTIONS;
 use fields::{FIELDS, Kind};
 
 /// The fields that every line has, in their order. A `?` marks one that is
@@ -38,27 +38,25 @@ struct Section {
     events: &'static [Event],
 }
 
-struct Event {
-    name: &'static str,
-    levels: &'static [&'static str],
+/// A kind of log line.
+#[derive(Debug)]
+pub struct Event {
+    pub name: &'static str,
+    pub levels: &'static [&'static str],
     when: &'static str,
-    /// Its own fields, marked as the common ones are.
-    fields: &'static [&'static str],
+    /// Its own, marked as the common ones are.
+    pub fields: &'static [&'static str],
 }
 
-fn all() -> impl Iterator<Item = &'static Event> {
+/// All events.
+pub fn events() -> impl Iterator<Item = &'static Event> {
     SECTIONS.iter().flat_map(|section| section.events)
-}
-
-/// The names of all events.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    all().map(|event| event.name)
 }
 
 /// Says what in a line is not as the catalogue has it.
 pub fn check(line: &Value) -> Result<(), String> {
     let name = line["event"].as_str().unwrap_or_default();
-    let event = all()
+    let event = events()
         .find(|event| event.name == name)
         .ok_or_else(|| format!("no event {name:?} is known"))?;
     let level = line["level"].as_str().unwrap_or_default();
@@ -112,11 +110,11 @@ mod tests {
 
     #[test]
     fn each_event_and_each_field_is_described_once() {
-        let events: BTreeSet<&str> = names().collect();
-        assert_eq!(events.len(), names().count());
+        let names: BTreeSet<&str> = events().map(|event| event.name).collect();
+        assert_eq!(names.len(), events().count());
         let described: BTreeSet<&str> = FIELDS.iter().map(|field| field.name).collect();
         assert_eq!(described.len(), FIELDS.len());
-        let used: BTreeSet<&str> = all()
+        let used: BTreeSet<&str> = events()
             .flat_map(|event| event.fields)
             .chain(COMMON)
             .map(|field| field.trim_end_matches('?'))
