@@ -9,7 +9,7 @@ use crate::config::{LogFormat, Sources};
 use crate::daemon::{self, Start};
 use crate::exit::Exit;
 use crate::signals::Signals;
-use crate::telemetry::{Format, Telemetry};
+use crate::telemetry::{self, Format, Telemetry};
 
 pub(super) fn run(sources: Sources) -> Exit {
     let runtime = Builder::new_multi_thread()
@@ -50,7 +50,10 @@ async fn supervise(sources: Sources) -> Exit {
         Ok(telemetry) => telemetry,
         Err(error) => {
             output::error(&error.to_string());
-            return Exit::Configuration;
+            return match error {
+                telemetry::Error::Stdout(_) => Exit::OperatingSystem,
+                _ => Exit::Configuration,
+            };
         }
     };
     let start = Start {

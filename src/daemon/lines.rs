@@ -17,7 +17,7 @@ pub(super) fn startup_begin(loaded: &Loaded, addresses: &Addresses) {
         pid = std::process::id(),
         api = addresses.api,
         admin = addresses.admin,
-        dependencies = dependencies
+        watched = dependencies
             .iter()
             .filter(|dependency| dependency.is_watched())
             .count(),

@@ -69,7 +69,7 @@ impl Listeners {
         let mut meters = Meters::new(
             parts.health.clone(),
             parts.phase.clone(),
-            parts.telemetry.dropped_lines(),
+            parts.telemetry.lost_lines(),
         );
         parts.supervisor.meters().register(meters.registry());
         parts.clients.register_metrics(meters.registry());

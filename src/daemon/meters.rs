@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use crate::dependency::Name;
 use crate::health::{Reader, Status};
 use crate::shutdown::{Phase, PhaseReader};
-use crate::telemetry::DroppedLines;
+use crate::telemetry::LostLines;
 
 /// Renders all metrics.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub(super) struct Meters {
 
 impl Meters {
     /// The metrics that are read here; others register theirs.
-    pub(super) fn new(health: Reader, phase: PhaseReader, dropped: DroppedLines) -> Self {
+    pub(super) fn new(health: Reader, phase: PhaseReader, lost: LostLines) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
         registry.register_collector(Box::new(State {
             health,
             phase,
-            dropped,
+            lost,
             rendered: Mutex::default(),
         }));
         Self { registry }
@@ -113,7 +113,7 @@ impl Collector for Process {
 struct State {
     health: Reader,
     phase: PhaseReader,
-    dropped: DroppedLines,
+    lost: LostLines,
     /// Names that were rendered: a reload may remove a dependency, and its
     /// last value must not stand for ever.
     rendered: Mutex<BTreeSet<Name>>,
@@ -138,8 +138,8 @@ impl Collector for State {
         counter(
             &mut encoder,
             "budgetd_log_lines_dropped",
-            "Log lines that were dropped because stdout stalled.",
-            self.dropped.count() as u64,
+            "Log lines that were lost because stdout stalled or could not be written to.",
+            self.lost.count() as u64,
         )?;
         let published = self.health.current();
         let ready = published.verdict.overall(now).is_ready();

@@ -9,6 +9,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::correlation;
 use super::front::Settings;
 use crate::config::Origin;
+use crate::telemetry::trace::TRACERESPONSE;
 
 /// How long a browser may remember a preflight.
 const MAX_AGE: Duration = Duration::from_mins(10);
@@ -29,7 +30,7 @@ pub(super) fn layer(settings: Settings) -> CorsLayer {
     ]
     .map(HeaderName::from_static)
     .into_iter()
-    .chain([correlation::HEADER, RETRY_AFTER, ETAG]);
+    .chain([correlation::HEADER, TRACERESPONSE, RETRY_AFTER, ETAG]);
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_credentials(true)

@@ -17,10 +17,13 @@ use super::activity::Activity;
 use super::client::ClientHost;
 use super::correlation::CorrelationId;
 use super::metrics::{Meters, UNMATCHED};
+use crate::telemetry::span::{Ended, Span};
+use crate::telemetry::trace::TraceContext;
 
 /// A request on its way through the router.
 pub(super) struct Exchange {
     pub(super) correlation: CorrelationId,
+    pub(super) trace: TraceContext,
     pub(super) method: Method,
     /// Without the query, which may hold what nobody should read.
     pub(super) path: String,
@@ -43,18 +46,26 @@ impl Exchange {
         (self.started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
     }
 
-    pub(super) fn log_failed(&self, error_type: &str, status: Option<StatusCode>) {
-        tracing::error!(
-            event = "request_failed",
-            correlation_id = self.correlation.as_str(),
-            method = %self.method,
-            path = self.path,
-            client_host = %self.client,
-            status_code = status.map(|status| status.as_u16()),
-            error_type,
-            duration_ms = self.duration_ms(),
-            "Request failed"
-        );
+    pub(super) fn log_failed(
+        &self,
+        error_type: &str,
+        status: Option<StatusCode>,
+        error: Option<&dyn fmt::Display>,
+    ) {
+        self.trace.within(|| {
+            tracing::error!(
+                event = "request_failed",
+                correlation_id = self.correlation.as_str(),
+                method = %self.method,
+                path = self.path,
+                client_host = %self.client,
+                status_code = status.map(|status| status.as_u16()),
+                error_type,
+                error = error.map(tracing::field::display),
+                duration_ms = self.duration_ms(),
+                "Request failed"
+            );
+        });
     }
 }
 
@@ -68,16 +79,18 @@ impl fmt::Debug for Exchange {
 #[derive(Debug)]
 pub(super) struct Ticket {
     exchange: Arc<Exchange>,
+    span: Span,
     /// `None` until there is a response.
     status: Option<StatusCode>,
     complete: bool,
 }
 
 impl Ticket {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(exchange: Arc<Exchange>, span: Span) -> Self {
         exchange.meters.in_flight.inc();
         Self {
             exchange,
+            span,
             status: None,
             complete: false,
         }
@@ -97,6 +110,14 @@ impl Drop for Ticket {
             let elapsed = exchange.started.elapsed();
             exchange.meters.responded(route, method, status, elapsed);
         }
+        self.span.end(|| Ended {
+            method: &exchange.method,
+            route: exchange.route(),
+            path: &exchange.path,
+            client: exchange.client.to_string(),
+            correlation: exchange.correlation.as_str(),
+            status: self.status.map(|status| status.as_u16()),
+        });
         macro_rules! log {
             ($level:ident, $event:literal, $text:literal) => {
                 tracing::$level!(
@@ -111,12 +132,14 @@ impl Drop for Ticket {
                 )
             };
         }
-        match (self.complete, exchange.is_routine) {
-            (true, true) => log!(debug, "request_completed", "Request completed"),
-            (true, false) => log!(info, "request_completed", "Request completed"),
-            (false, true) => log!(debug, "request_aborted", "Request ended early"),
-            (false, false) => log!(info, "request_aborted", "Request ended early"),
-        }
+        exchange
+            .trace
+            .within(|| match (self.complete, exchange.is_routine) {
+                (true, true) => log!(debug, "request_completed", "Request completed"),
+                (true, false) => log!(info, "request_completed", "Request completed"),
+                (false, true) => log!(debug, "request_aborted", "Request ended early"),
+                (false, false) => log!(info, "request_aborted", "Request ended early"),
+            });
     }
 }
 
@@ -183,7 +206,14 @@ impl HttpBody for ResponseBody {
         };
         let ended = frame.is_none() || this.is_end_stream();
         if let Some(ticket) = this.ticket.as_mut() {
-            ticket.complete |= ended && !matches!(frame, Some(Err(_)));
+            match &frame {
+                // Its client can tell by the missing end, its operator by this.
+                Some(Err(error)) => {
+                    let exchange = &ticket.exchange;
+                    exchange.log_failed("response", ticket.status, Some(error));
+                }
+                _ => ticket.complete |= ended,
+            }
         }
         Poll::Ready(frame)
     }

@@ -235,7 +235,7 @@ impl Connections {
         if ended.is_err_and(|error| error.is_panic())
             && let Some(exchange) = activity.exchange()
         {
-            exchange.log_failed("panic", None);
+            exchange.log_failed("panic", None, None);
         }
     }
 

@@ -26,6 +26,8 @@ use super::error;
 use super::exchange::{Exchange, ResponseBody, Ticket};
 use super::front::{Front, Kind};
 use super::health::HealthRoute;
+use crate::telemetry::span::Span;
+use crate::telemetry::trace::TRACERESPONSE;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -82,16 +84,19 @@ impl ConnectionService {
         if tracing::enabled!(tracing::Level::DEBUG) {
             let trusted = &front.settings.load().trusted_proxies;
             let client = ClientHost::of(self.peer, request.headers(), trusted);
-            tracing::debug!(
-                event = "request_completed",
-                correlation_id = correlation.as_str(),
-                method = %method,
-                path = route.path(),
-                client_host = %client,
-                status_code = status.as_u16(),
-                duration_ms = 0.0,
-                "Request completed"
-            );
+            let (trace, _) = Span::begin(request.headers(), true);
+            trace.within(|| {
+                tracing::debug!(
+                    event = "request_completed",
+                    correlation_id = correlation.as_str(),
+                    method = %method,
+                    path = route.path(),
+                    client_host = %client,
+                    status_code = status.as_u16(),
+                    duration_ms = 0.0,
+                    "Request completed"
+                );
+            });
         }
         self.finish(&mut response, correlation);
         self.activity.response_began();
@@ -112,9 +117,12 @@ impl ConnectionService {
         let settings = this.front.settings.load_full();
         let client = ClientHost::of(this.peer, request.headers(), &settings.trusted_proxies);
         let path = request.uri().path().to_owned();
+        let is_routine = this.front.kind == Kind::Admin || path.starts_with(HEALTH);
+        let (trace, span) = Span::begin(request.headers(), is_routine);
         let exchange = Arc::new(Exchange {
-            is_routine: this.front.kind == Kind::Admin || path.starts_with(HEALTH),
+            is_routine,
             correlation: correlation.clone(),
+            trace,
             method: request.method().clone(),
             path,
             client,
@@ -123,7 +131,7 @@ impl ConnectionService {
             meters: this.front.meters.clone(),
         });
         this.activity.set_exchange(exchange.clone());
-        let mut ticket = Ticket::new(exchange.clone());
+        let mut ticket = Ticket::new(exchange.clone(), span);
 
         let limit = BodyLimit::new(settings.max_body, settings.import_max_body);
         let (mut parts, body) = request.into_parts();
@@ -139,7 +147,7 @@ impl ConnectionService {
         );
         let request = Request::from_parts(parts, body);
 
-        async move {
+        let answering = async move {
             let inner = service_fn(|request| {
                 let answer = this.dispatch(request, &exchange, &limit, settings.request_timeout);
                 answer.map(Ok::<_, Infallible>)
@@ -153,11 +161,13 @@ impl ConnectionService {
                 Err(never) => match never {},
             };
             this.finish(&mut response, &correlation);
+            response.headers_mut().insert(TRACERESPONSE, trace.into());
             ticket.responded(response.status());
             this.activity.response_began();
             let activity = this.activity.clone();
             response.map(|body| ResponseBody::routed(body, activity, ticket))
-        }
+        };
+        trace.scope(answering)
     }
 
     /// What every response carries.
@@ -205,12 +215,12 @@ impl ConnectionService {
             Ok(Err(_panic)) => {
                 // The panic hook has logged what it said and where.
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                exchange.log_failed("panic", Some(status));
+                exchange.log_failed("panic", Some(status), None);
                 error::response(status, "Internal Server Error")
             }
             Err(_elapsed) if limit.is_client_slow() => return slow_body(),
             Err(_elapsed) => {
-                exchange.log_failed("timeout", Some(StatusCode::SERVICE_UNAVAILABLE));
+                exchange.log_failed("timeout", Some(StatusCode::SERVICE_UNAVAILABLE), None);
                 return error::unavailable("the request took too long");
             }
         };

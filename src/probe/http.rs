@@ -116,7 +116,7 @@ impl HttpSession {
             answers,
         } = link
         {
-            match connection.ask(self.request.clone()).await {
+            match connection.ask(self.request()).await {
                 Ok(answer) => {
                     if answers > 0 {
                         self.habit.kept();
@@ -129,9 +129,13 @@ impl HttpSession {
             }
         }
         let mut connection = Connection::open(transport(&self.target).await?).await?;
-        let answer = connection.ask(self.request.clone()).await?;
+        let answer = connection.ask(self.request()).await?;
         self.keep(connection, 1);
         Ok(answer.status)
+    }
+
+    fn request(&self) -> Request<Empty<Bytes>> {
+        request::traced(self.request.clone())
     }
 
     fn keep(&mut self, connection: Connection, answers: u64) {
@@ -153,7 +157,7 @@ impl HttpSession {
 /// 64 KiB.
 pub async fn get(target: &HttpTarget) -> Result<(StatusCode, Bytes), Failure> {
     let answer = async {
-        let request = request::build(target)?;
+        let request = request::traced(request::build(target)?);
         let mut connection = Connection::open(transport(target).await?).await?;
         let answer = connection.ask(request).await?;
         let body = answer.body.ok_or_else(|| {

@@ -12,6 +12,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::trace::TraceContext;
+
 /// The event of a line that a library wrote.
 const LIBRARY_EVENT: &str = "library_message";
 
@@ -60,6 +62,10 @@ where
         line.insert("message".into(), message);
         line.insert("service".into(), self.service.into());
         line.insert("environment".into(), self.environment.as_str().into());
+        if let Some(context) = TraceContext::current() {
+            line.insert("trace_id".into(), context.trace_id().into());
+            line.insert("span_id".into(), context.span_id().into());
+        }
         for (name, value) in own {
             line.entry(name).or_insert(value);
         }
@@ -190,6 +196,18 @@ mod tests {
                 .unwrap()
                 .starts_with("budgetd::")
         );
+    }
+
+    #[test]
+    fn lines_about_a_request_say_to_which_trace_it_belongs() {
+        let context = TraceContext::root();
+        let lines = lines(|| {
+            context.within(|| tracing::info!(event = "request_completed", "inside"));
+            tracing::info!(event = "request_completed", "outside");
+        });
+        assert_eq!(lines[0]["trace_id"], context.trace_id());
+        assert_eq!(lines[0]["span_id"], context.span_id());
+        assert!(!lines[1].contains_key("trace_id"));
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Pages that must stay true: the import table of `ARCHITECTURE.md` and the
-//! catalogue of events in `docs/events.md`, each compared with the sources.
+//! The import table of `ARCHITECTURE.md`, compared with the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,14 +11,14 @@ fn project() -> &'static Path {
 }
 
 /// A source file and the top-level module that it belongs to.
-struct Source {
-    path: PathBuf,
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
     module: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 /// Every file under `src`, apart from `lib.rs`, which only lists modules.
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let root = project().join("src");
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];
@@ -239,58 +238,5 @@ fn the_table_allows_no_circle() {
         table.is_empty(),
         "these may import each other: {:?}",
         table.keys()
-    );
-}
-
-/// The events that the code can log: literals behind `event = `, and those
-/// that a function or a statement chooses among to fill `event`.
-fn events_of(text: &str) -> Names {
-    let mut names = Names::new();
-    for start in ["event = \"", "_EVENT: &str = \""] {
-        names.extend(text.split(start).skip(1).filter_map(literal));
-    }
-    // A macro over the level, called as `log!(info, "name", "Text")`.
-    for after in text.split("log!(").skip(1) {
-        let (level, rest) = after.split_once(", \"").unwrap_or_default();
-        if level.chars().all(|c| c.is_ascii_lowercase()) {
-            names.extend(literal(rest));
-        }
-    }
-    let choices = [("fn event_name(", "\n}\n"), ("let event = match", "};")];
-    for (begin, end) in choices {
-        for after in text.split(begin).skip(1) {
-            let body = after.split(end).next().unwrap_or_default();
-            names.extend(body.split("=> \"").skip(1).filter_map(literal));
-        }
-    }
-    names
-}
-
-fn literal(after_quote: &str) -> Option<String> {
-    after_quote.split_once('"').map(|(name, _)| name.to_owned())
-}
-
-#[test]
-fn the_catalogue_of_events_and_the_code_agree() {
-    let mut logged = Names::new();
-    for source in sources() {
-        // What tests log is no promise to anyone.
-        let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();
-        if source.path.file_stem().is_some_and(|stem| stem != "tests") {
-            logged.extend(events_of(code));
-        }
-    }
-    let page = page("docs/events.md");
-    let documented: Names = rows(&page).iter().flat_map(|row| quoted(row[0])).collect();
-    let missing: Vec<&String> = logged.difference(&documented).collect();
-    let invented: Vec<&String> = documented.difference(&logged).collect();
-    assert!(missing.is_empty(), "docs/events.md lacks {missing:?}");
-    assert!(
-        invented.is_empty(),
-        "docs/events.md has what no code logs: {invented:?}"
-    );
-    assert!(
-        logged.contains("dependency_down") && logged.len() > 20,
-        "{logged:?}"
     );
 }

@@ -16,6 +16,8 @@ mod output;
 
 mod requests;
 
+mod trace;
+
 /// The status codes of the responses in what a server sent.
 fn codes(text: &str) -> Vec<&str> {
     text.split("HTTP/1.1 ")

@@ -2,6 +2,8 @@
 
 mod architecture;
 
+mod events;
+
 mod support;
 
 mod auth;
@@ -21,6 +23,8 @@ mod http;
 mod api;
 
 mod secrets;
+
+mod otel;
 
 mod prometheus;
 

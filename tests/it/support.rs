@@ -15,6 +15,7 @@
 mod auth_api;
 mod balancer;
 pub(crate) mod caller;
+mod catalogue;
 mod certificates;
 pub(crate) mod client;
 mod daemon;
@@ -29,6 +30,7 @@ pub(crate) mod wait;
 
 pub(crate) use auth_api::{Answer, AuthApi};
 pub(crate) use balancer::{Balancer, Haproxy, Nginx};
+pub(crate) use catalogue::assert_catalogued;
 pub(crate) use certificates::{Authority, ServerCertificate};
 pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use pgbouncer::PgBouncer;

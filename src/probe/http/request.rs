@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 
 use crate::config::{HttpTarget, Secret};
 use crate::dependency::{ErrorKind, Failure};
+use crate::telemetry::trace::{TRACEPARENT, TraceContext};
 
 /// A GET, never a HEAD: some servers, GoTrue among them, have no route for it.
 pub(super) fn build(target: &HttpTarget) -> Result<Request<Empty<Bytes>>, Failure> {
@@ -37,6 +38,14 @@ pub(super) fn build(target: &HttpTarget) -> Result<Request<Empty<Bytes>>, Failur
         headers.insert(name, sensitive(value.expose())?);
     }
     Ok(request)
+}
+
+/// The request as part of a trace, so that what the server logs of it can be
+/// told apart.
+pub(super) fn traced(mut request: Request<Empty<Bytes>>) -> Request<Empty<Bytes>> {
+    let place = TraceContext::outgoing();
+    request.headers_mut().insert(TRACEPARENT, place.into());
+    request
 }
 
 /// Host and port as a client names them: a default port is left out.

@@ -397,6 +397,42 @@ async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
     .await;
 }
 
+/// It is cut short, which its client can tell from its end, and operators from
+/// the log.
+#[tokio::test]
+async fn an_export_that_loses_its_database_is_told_as_a_failure() {
+    let mut rig = Rig::start().await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let notes = "n".repeat(300);
+    let large = rows(80_000)[HEADER.len()..].replace(",\n", &format!(",{notes}\n"));
+    let large = format!("{HEADER}{large}");
+    assert_eq!(planner.post_csv(&path, &large).await.code, 201);
+    let token = sign(&claims(USER, "viewer"));
+    let mut client = TcpStream::connect(("127.0.0.1", rig.daemon.api()))
+        .await
+        .unwrap();
+    let request = format!(
+        "GET /api/v1{path} HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {token}\r\n\
+         accept: text/csv\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0];
+    client.read_exact(&mut first).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE query LIKE 'FETCH%' AND pid <> pg_backend_pid()";
+    rig.database.execute(cut).await;
+    let mut rest = Vec::new();
+    // The connection ends, one way or another, without the last chunk.
+    let _ = client.read_to_end(&mut rest).await;
+    assert!(!rest.ends_with(b"\r\n0\r\n\r\n"));
+    let failed = rig.daemon.event("request_failed").await;
+    assert_eq!(failed["error_type"], "response");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.starts_with("cannot use the database"), "{error}");
+}
+
 #[tokio::test]
 async fn an_export_holds_what_was_asked_for() {
     let rig = Rig::start().await;

@@ -1,12 +1,13 @@
 use std::net::TcpListener;
 
 use super::run;
-use crate::support::DaemonOptions;
+use crate::support::{DaemonOptions, assert_catalogued};
 
 /// The one line that a log pipeline sees.
 fn only_line(stdout: &str) -> serde_json::Value {
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines.len(), 1, "{stdout}");
+    assert_catalogued(stdout);
     serde_json::from_str(lines[0]).unwrap()
 }
 

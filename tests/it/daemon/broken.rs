@@ -15,6 +15,8 @@ use serde_json::Value;
 
 use tempfile::tempdir;
 
+use crate::support::assert_catalogued;
+
 /// No real server makes a monitor panic, so this one does it by itself.
 #[derive(Debug)]
 struct Broken;
@@ -40,6 +42,7 @@ fn a_monitor_that_keeps_breaking_ends_the_process_with_70() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(70), "{said}");
+    assert_catalogued(&said);
     let lines: Vec<Value> = said
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::client::{self, Response};
 use super::wait::{self, PATIENCE};
-use super::{Port, process};
+use super::{Port, assert_catalogued, process};
 
 /// See [`DaemonOptions::brisk`].
 pub(crate) const BRISK: &str = r#"
@@ -30,6 +30,8 @@ pub(crate) struct DaemonOptions {
     variables: Vec<(String, String)>,
     /// The limit of open files, soft and hard.
     open_files: Option<u32>,
+    /// The soft limit of a file's size.
+    file_size: Option<u64>,
     core: Option<usize>,
     folder: tempfile::TempDir,
     api: Port,
@@ -45,6 +47,7 @@ impl Default for DaemonOptions {
             config: String::new(),
             variables: Vec::new(),
             open_files: None,
+            file_size: None,
             core: None,
             folder: process::folder(),
             api: Port::reserve(),
@@ -112,6 +115,13 @@ impl DaemonOptions {
         self
     }
 
+    /// Lets no file that it writes grow larger; writing on is an error, as on a
+    /// full disk.
+    pub(crate) fn file_size(mut self, limit: u64) -> Self {
+        self.file_size = Some(limit);
+        self
+    }
+
     /// Lets it run on this core alone, from its start.
     pub(crate) fn core(mut self, core: usize) -> Self {
         self.core = Some(core);
@@ -148,6 +158,10 @@ impl DaemonOptions {
         command.args(["--pdeathsig", "KILL", "--"]);
         if let Some(limit) = self.open_files {
             command.args(["prlimit", &format!("--nofile={limit}:{limit}")]);
+        }
+        if let Some(limit) = self.file_size {
+            command.args(["env", "--ignore-signal=XFSZ", "prlimit"]);
+            command.arg(format!("--fsize={limit}:unlimited"));
         }
         if let Some(core) = self.core {
             command.args(["taskset", "--cpu-list", &core.to_string()]);
@@ -221,7 +235,8 @@ impl DaemonOptions {
     }
 }
 
-/// A daemon that was started; it is killed with this handle.
+/// A daemon that was started; it is killed with this handle, and what it has
+/// logged is held against the catalogue.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     options: DaemonOptions,
@@ -252,6 +267,7 @@ impl Daemon {
     /// as they are, and waits until it serves. What it wrote before is gone.
     pub(crate) async fn serve_again(&mut self) {
         assert!(self.exited().is_some(), "it still runs");
+        assert_catalogued(&self.stdout());
         let command = self.options.command_as_it_is(&["run"]);
         let stdout = self.options.file("stdout");
         self.child = self.options.spawn_child(command, stdout);
@@ -267,6 +283,15 @@ impl Daemon {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("it has an id"), signal).expect("it runs");
+    }
+
+    /// Undoes [`DaemonOptions::file_size`].
+    pub(crate) fn lift_file_size(&self) {
+        let pid = self.child.id().to_string();
+        let lifted = Command::new("prlimit")
+            .args(["--pid", &pid, "--fsize=unlimited"])
+            .status();
+        assert!(lifted.expect("it can be started").success());
     }
 
     /// `GET path` from the API listener; an error is one of the connection.
@@ -457,5 +482,8 @@ impl Drop for Daemon {
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            assert_catalogued(&self.stdout());
+        }
     }
 }
