@@ -26,6 +26,15 @@ impl SystemdBox {
     /// Where the machine does not allow it, with the reason. `etc/test` tries
     /// first, and leaves these tests out by name where it has to.
     pub(crate) fn boot() -> Self {
+        Self::boot_with(&[])
+    }
+
+    /// One with a loopback address of its own, on which every port is free.
+    pub(crate) fn boot_alone() -> Self {
+        Self::boot_with(&["--private-network"])
+    }
+
+    fn boot_with(options: &[&str]) -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(project.join("tests/systemd-box"));
         let bind = |from: &dyn Display, to: &str| format!("--bind-ro={from}:{to}");
@@ -35,6 +44,7 @@ impl SystemdBox {
             command.arg(bind(&unit.display(), &format!("{UNITS}/{name}")));
         }
         let mut script = command
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
