@@ -254,7 +254,7 @@ async fn fed(turned: impl Fn(u64) -> u64, stuck: impl Fn(u64) -> bool) -> Vec<u6
 #[tokio::test(start_paused = true)]
 async fn each_progress_feeds_the_watchdog() {
     let told = fed(|second| second, |_| false).await;
-    assert_eq!(told, Vec::from_iter(1..=60));
+    assert!(told.into_iter().eq(1..=60));
 
     let state = published(Vec::new());
     let mut unwatched = report();
@@ -273,9 +273,9 @@ async fn time_alone_does_not_feed_the_watchdog() {
         }
     };
     let told = fed(still, |_| false).await;
-    assert_eq!(told, Vec::from_iter((1..=20).chain(40..=60)));
+    assert!(told.into_iter().eq((1..=20).chain(40..=60)));
 
     // It turns, but a monitor cannot be replaced any more.
     let told = fed(|second| second, |second| second >= 20).await;
-    assert_eq!(told, Vec::from_iter(1..20));
+    assert!(told.into_iter().eq(1..20));
 }
