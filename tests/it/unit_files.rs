@@ -174,6 +174,8 @@ fn its_times_and_limits_leave_room_for_the_defaults() {
         let deadline = dependency.checks.startup_deadline.unwrap();
         assert!(seconds("TimeoutStartSec") > deadline * 3 / 2);
     }
+    // A busy machine is not one that hangs.
+    assert!(seconds("WatchdogSec") >= Duration::from_secs(10));
     let files: u64 = value("LimitNOFILE").parse().unwrap();
     assert!(files > budgetd::http::file_limit::needed(config.api.max_connections));
 }

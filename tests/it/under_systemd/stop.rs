@@ -14,6 +14,9 @@ use super::{Machine, UNIT};
 use crate::support::caller::{Caller, below};
 use crate::support::{DaemonOptions, PATIENCE, Postgres, Redis, client, wait, within};
 
+/// What systemd says of a unit that has not failed. It forgets everything else.
+const WELL: &str = "budgetd.service: Deactivated successfully.";
+
 /// Reads and writes over new connections, until whoever watches the readiness
 /// takes the instance out, as a balancer would.
 struct Load {
@@ -144,8 +147,34 @@ async fn it_takes_as_long_as_the_daemon_said_and_no_request_fails() {
     };
     tokio::join!(stopping, looking);
 
-    assert_eq!(machine.property("Result").await, "success");
-    assert_eq!(machine.property("ExecMainStatus").await, "0");
+    machine.until_said(UNIT, WELL).await;
     let drained = machine.until_event("drain_complete").await;
     assert_eq!(drained["drain_timeout_exceeded"], 0);
+}
+
+#[tokio::test]
+async fn a_start_can_be_given_up() {
+    let options = DaemonOptions::default()
+        .brisk()
+        .database("postgres://127.0.0.1:1/none");
+    let machine = Machine::boot(options);
+    machine
+        .must(&["systemctl", "start", "--no-block", UNIT])
+        .await;
+    machine.until_sentence("waiting for database: ").await;
+    machine.must(&["systemctl", "stop", UNIT]).await;
+    machine.until_said(UNIT, WELL).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_is_what_somebody_wanted() {
+    let options = DaemonOptions::default().variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "5m");
+    let machine = Machine::boot(options);
+    machine.start().await;
+    let terminate = ["systemctl", "kill", "--signal=TERM", UNIT];
+    machine.must(&terminate).await;
+    machine.until_sentence("draining: still serving for ").await;
+    machine.must(&terminate).await;
+    machine.until_event("application_shutdown_forced").await;
+    machine.until_said(UNIT, WELL).await;
 }
