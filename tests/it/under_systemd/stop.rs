@@ -114,7 +114,7 @@ async fn it_takes_as_long_as_the_daemon_said_and_no_request_fails() {
         .tokens()
         .variable("BUDGETD__LIMITS__READS_PER_MINUTE", "1000000")
         .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "1000000")
-        .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "2s");
+        .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "3s");
     let machine = Machine::boot(options);
     // Less than the drain takes: what the daemon promises counts.
     machine.edit(UNIT, "[Service]\nTimeoutStopSec=1s").await;
