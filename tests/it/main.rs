@@ -29,3 +29,7 @@ mod otel;
 mod prometheus;
 
 mod balancer;
+
+mod unit_files;
+
+mod under_systemd;

@@ -25,6 +25,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod redis;
+mod systemd_box;
 mod talker;
 pub(crate) mod wait;
 
@@ -39,6 +40,7 @@ pub(crate) use postgres::{Postgres, PostgresOptions};
 pub(crate) use process::{Process, find};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};
+pub(crate) use systemd_box::{SystemdBox, drop_in, units};
 pub(crate) use talker::Talker;
 pub(crate) use wait::{PATIENCE, within};
 

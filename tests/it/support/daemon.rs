@@ -36,7 +36,7 @@ pub(crate) struct DaemonOptions {
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
-    addresses_in_file: bool,
+    addresses_elsewhere: bool,
 }
 
 impl Default for DaemonOptions {
@@ -52,7 +52,7 @@ impl Default for DaemonOptions {
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
-            addresses_in_file: false,
+            addresses_elsewhere: false,
         }
         .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "0s")
         .variable("DATABASE_REQUIRED", "false")
@@ -96,11 +96,17 @@ impl DaemonOptions {
 
     /// Names the addresses in the file, where a reload may change them.
     pub(crate) fn addresses_in_file(mut self) -> Self {
-        self.addresses_in_file = true;
+        self.addresses_elsewhere = true;
         let (api, admin) = (self.api.number(), self.admin.number());
         self.config(&format!(
             "[api]\nlisten = \"127.0.0.1:{api}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\""
         ))
+    }
+
+    /// Leaves out the addresses: whatever starts the daemon says them.
+    pub(crate) fn without_addresses(mut self) -> Self {
+        self.addresses_elsewhere = true;
+        self
     }
 
     /// Checks in quick succession, with deadlines that a busy machine keeps:
@@ -126,6 +132,24 @@ impl DaemonOptions {
     pub(crate) fn core(mut self, core: usize) -> Self {
         self.core = Some(core);
         self
+    }
+
+    /// The text of the configuration file.
+    pub(crate) fn file_text(&self) -> &str {
+        &self.config
+    }
+
+    /// What it has as variables, addresses included.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        if !self.addresses_elsewhere {
+            for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
+                let name = format!("BUDGETD__{section}__LISTEN");
+                variables.push((name, format!("127.0.0.1:{}", port.number())));
+            }
+        }
+        variables.extend(self.variables.iter().cloned());
+        variables
     }
 
     pub(crate) fn api_port(&self) -> u16 {
@@ -171,15 +195,8 @@ impl DaemonOptions {
             .args(arguments)
             .arg("--config")
             .arg(self.config_file())
-            .env_clear();
-        if !self.addresses_in_file {
-            for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
-                let address = format!("127.0.0.1:{}", port.number());
-                command.env(format!("BUDGETD__{section}__LISTEN"), address);
-            }
-        }
-        command
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env_clear()
+            .envs(self.environment())
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
