@@ -22,8 +22,10 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
+mod prometheus;
 mod proxy;
 mod redis;
+mod shipped;
 mod talker;
 pub(crate) mod wait;
 
@@ -35,6 +37,7 @@ pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};
 pub(crate) use process::{Process, find};
+pub(crate) use prometheus::{Prometheus, Series};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};
 pub(crate) use talker::Talker;
