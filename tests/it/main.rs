@@ -25,3 +25,7 @@ mod secrets;
 mod prometheus;
 
 mod balancer;
+
+mod unit_files;
+
+mod under_systemd;

@@ -26,6 +26,7 @@ mod prometheus;
 mod proxy;
 mod redis;
 mod shipped;
+mod systemd_box;
 mod talker;
 pub(crate) mod wait;
 
@@ -40,6 +41,7 @@ pub(crate) use process::{Process, find};
 pub(crate) use prometheus::{Prometheus, Series};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};
+pub(crate) use systemd_box::{SystemdBox, drop_in, units};
 pub(crate) use talker::Talker;
 pub(crate) use wait::{PATIENCE, within};
 

@@ -87,10 +87,23 @@ impl Caller {
     }
 
     pub(crate) fn anonymous(daemon: &Daemon) -> Self {
+        Self::at(daemon.api())
+    }
+
+    /// Someone without a token, of whatever listens there.
+    pub(crate) fn at(port: u16) -> Self {
         Self {
-            port: daemon.api(),
+            port,
             headers: Vec::new(),
         }
+    }
+
+    /// The same with a token of a role.
+    pub(crate) fn role(&self, role: &str) -> Self {
+        self.with(
+            "authorization",
+            &format!("Bearer {}", sign(&claims(USER, role))),
+        )
     }
 
     /// The same through a port that leads to the daemon.

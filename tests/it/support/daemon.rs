@@ -118,6 +118,24 @@ impl DaemonOptions {
         self
     }
 
+    /// The text of the configuration file.
+    pub(crate) fn file_text(&self) -> &str {
+        &self.config
+    }
+
+    /// What it has as variables, addresses included.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        if !self.addresses_in_file {
+            for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
+                let name = format!("BUDGETD__{section}__LISTEN");
+                variables.push((name, format!("127.0.0.1:{}", port.number())));
+            }
+        }
+        variables.extend(self.variables.iter().cloned());
+        variables
+    }
+
     pub(crate) fn api_port(&self) -> u16 {
         self.api.number()
     }
@@ -157,15 +175,8 @@ impl DaemonOptions {
             .args(arguments)
             .arg("--config")
             .arg(self.config_file())
-            .env_clear();
-        if !self.addresses_in_file {
-            for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
-                let address = format!("127.0.0.1:{}", port.number());
-                command.env(format!("BUDGETD__{section}__LISTEN"), address);
-            }
-        }
-        command
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env_clear()
+            .envs(self.environment())
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
