@@ -26,6 +26,8 @@ mod prometheus;
 
 mod balancer;
 
+mod kubernetes;
+
 mod unit_files;
 
 mod under_systemd;
