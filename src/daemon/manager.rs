@@ -72,7 +72,7 @@ impl Manager {
         };
         let stages = socket.map(|socket| {
             let (sender, stages) = mpsc::unbounded_channel();
-            let report = Report::new(watchdog, Instant::now());
+            let report = Report::new(watchdog.is_some(), Instant::now());
             telling.spawn(tell(socket, report, stages, health, pulse));
             sender
         });

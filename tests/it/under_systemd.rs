@@ -20,6 +20,14 @@ mod reload;
 
 mod watchdog;
 
+mod stop;
+
+mod sandbox;
+
+mod instances;
+
+mod waiting;
+
 mod package;
 
 /// The unit that most tests are about.
@@ -34,7 +42,15 @@ struct Machine {
 impl Machine {
     /// With these options in the files that the units read.
     fn boot(options: DaemonOptions) -> Self {
-        let systemd = SystemdBox::boot();
+        Self::with(SystemdBox::boot(), options)
+    }
+
+    /// The same with no server but its own.
+    fn boot_alone(options: DaemonOptions) -> Self {
+        Self::with(SystemdBox::boot_alone(), options)
+    }
+
+    fn with(systemd: SystemdBox, options: DaemonOptions) -> Self {
         let machine = Self { systemd, options };
         machine.write_config(machine.options.file_text());
         let variables = machine.options.environment();
@@ -76,6 +92,22 @@ impl Machine {
         printed
     }
 
+    /// Runs a server in the box, under a name of its own.
+    async fn run_server(&self, name: &str, words: &[&str]) {
+        let unit = format!("--unit={name}");
+        let words = [&["systemd-run", "--quiet", &unit], words].concat();
+        self.must(&words).await;
+    }
+
+    /// Waits until a command works.
+    async fn until_works(&self, words: &[&str]) {
+        wait::until(words.join(" "), PATIENCE, async || {
+            let output = self.systemd.run(words).await;
+            output.status.success().then_some(())
+        })
+        .await;
+    }
+
     /// Starts the unit, which has to work.
     async fn start(&self) {
         self.must(&["systemctl", "start", UNIT]).await;
@@ -108,6 +140,15 @@ impl Machine {
             (self.property(name).await == value).then_some(())
         })
         .await;
+    }
+
+    /// Waits until `systemctl status` shows a sentence that begins like this.
+    async fn until_sentence(&self, begin: &str) -> String {
+        wait::until(format!("the sentence {begin:?}"), PATIENCE, async || {
+            let sentence = self.property("StatusText").await;
+            sentence.starts_with(begin).then_some(sentence)
+        })
+        .await
     }
 
     /// What the journal has of a unit, from the program and about it.

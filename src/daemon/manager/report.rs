@@ -68,7 +68,7 @@ pub(super) struct Seen<'a> {
 #[derive(Debug)]
 pub(super) struct Report {
     stage: Stage,
-    watchdog: Option<Duration>,
+    is_watched: bool,
     fed_at: Instant,
     /// The last sentence, and when it was told.
     status: Option<(String, Instant)>,
@@ -77,10 +77,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(watchdog: Option<Duration>, now: Instant) -> Self {
+    pub(super) fn new(is_watched: bool, now: Instant) -> Self {
         Self {
             stage: Stage::Starting,
-            watchdog,
+            is_watched,
             fed_at: now,
             status: None,
             promised: None,
@@ -144,11 +144,11 @@ impl Report {
         Some(Message::Status(text))
     }
 
-    /// Feeds the watchdog before half of its patience is over, but only with
-    /// progress that was made since the last time.
+    /// Feeds the watchdog with each progress there is, not only when half of
+    /// its patience is over: what a pause of the process or of the whole
+    /// machine takes off that patience is taken off all of it.
     fn food(&mut self, seen: &Seen<'_>) -> Option<Message> {
-        let half = self.watchdog? / 2;
-        let is_due = seen.now + TICK >= self.fed_at + half;
+        let is_due = self.is_watched && seen.now - self.fed_at >= TICK;
         let is_progress = seen.turned_at > self.fed_at && !seen.stuck;
         if !is_due || !is_progress {
             return None;

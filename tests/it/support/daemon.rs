@@ -34,7 +34,7 @@ pub(crate) struct DaemonOptions {
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
-    addresses_in_file: bool,
+    addresses_elsewhere: bool,
 }
 
 impl Default for DaemonOptions {
@@ -49,7 +49,7 @@ impl Default for DaemonOptions {
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
-            addresses_in_file: false,
+            addresses_elsewhere: false,
         }
         .variable("BUDGETD__LIFECYCLE__DRAIN_DELAY", "0s")
         .variable("DATABASE_REQUIRED", "false")
@@ -93,11 +93,17 @@ impl DaemonOptions {
 
     /// Names the addresses in the file, where a reload may change them.
     pub(crate) fn addresses_in_file(mut self) -> Self {
-        self.addresses_in_file = true;
+        self.addresses_elsewhere = true;
         let (api, admin) = (self.api.number(), self.admin.number());
         self.config(&format!(
             "[api]\nlisten = \"127.0.0.1:{api}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\""
         ))
+    }
+
+    /// Leaves out the addresses: whatever starts the daemon says them.
+    pub(crate) fn without_addresses(mut self) -> Self {
+        self.addresses_elsewhere = true;
+        self
     }
 
     /// Checks in quick succession, with deadlines that a busy machine keeps:
@@ -126,7 +132,7 @@ impl DaemonOptions {
     /// What it has as variables, addresses included.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut variables = Vec::new();
-        if !self.addresses_in_file {
+        if !self.addresses_elsewhere {
             for (section, port) in [("API", &self.api), ("ADMIN", &self.admin)] {
                 let name = format!("BUDGETD__{section}__LISTEN");
                 variables.push((name, format!("127.0.0.1:{}", port.number())));

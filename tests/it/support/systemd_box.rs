@@ -12,6 +12,9 @@ use super::PATIENCE;
 /// Where a package puts the units.
 const UNITS: &str = "/usr/lib/systemd/system";
 
+/// Has a network of its own.
+const ALONE: &str = "--private-network";
+
 /// A container whose process 1 is systemd. The program and the units are where
 /// a package would put them; the network is the machine's.
 #[derive(Debug)]
@@ -28,29 +31,24 @@ impl SystemdBox {
     /// Where the machine does not allow it, with the reason. `etc/test` tries
     /// first, and leaves these tests out by name where it has to.
     pub(crate) fn boot() -> Self {
-        let bind = |from: &dyn Display, to: &str| format!("--bind-ro={from}:{to}");
-        let program = bind(&env!("CARGO_BIN_EXE_budgetd"), "/usr/bin/budgetd");
-        let units = units().into_iter().map(|unit| {
-            let name = unit.file_name().expect("it is a file").to_string_lossy();
-            bind(&unit.display(), &format!("{UNITS}/{name}"))
-        });
-        Self::boot_with(std::iter::once(program).chain(units))
+        Self::boot_with(installed())
     }
 
-    /// One without budgetd: for its package.
-    ///
-    /// # Panics
-    ///
-    /// As [`SystemdBox::boot`].
+    /// One with a loopback address of its own, on which every port is free.
+    pub(crate) fn boot_alone() -> Self {
+        Self::boot_with(installed().chain([ALONE.to_owned()]))
+    }
+
+    /// The same without budgetd: for its package.
     pub(crate) fn bare() -> Self {
-        Self::boot_with([])
+        Self::boot_with([ALONE.to_owned()])
     }
 
     fn boot_with(options: impl IntoIterator<Item = String>) -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(project.join("tests/systemd-box"));
-        command.args(options);
         let mut script = command
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -104,6 +102,17 @@ impl Drop for SystemdBox {
         drop(self.script.stdin.take());
         let _ = self.script.wait();
     }
+}
+
+/// The program and the units, where a package would put them.
+fn installed() -> impl Iterator<Item = String> {
+    let bind = |from: &dyn Display, to: &str| format!("--bind-ro={from}:{to}");
+    let program = bind(&env!("CARGO_BIN_EXE_budgetd"), "/usr/bin/budgetd");
+    let units = units().into_iter().map(move |unit| {
+        let name = unit.file_name().expect("it is a file").to_string_lossy();
+        bind(&unit.display(), &format!("{UNITS}/{name}"))
+    });
+    std::iter::once(program).chain(units)
 }
 
 fn shipped() -> PathBuf {

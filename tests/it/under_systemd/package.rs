@@ -2,11 +2,13 @@
 //! purged.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Machine, UNIT};
-use crate::support::{DaemonOptions, Port, SystemdBox};
+use crate::support::{DaemonOptions, SystemdBox};
 
 const FILE: &str = "/etc/budgetd/budgetd.toml";
 const VARIABLES: &str = "/etc/budgetd/budgetd.env";
@@ -68,19 +70,30 @@ fn next_version(first: &Path) -> PathBuf {
     path
 }
 
+/// Settings that need no server, as an administrator writes them.
+const SETTINGS: &str = "\
+DATABASE_REQUIRED=false
+DATABASE_URL=
+REDIS_ENABLED=false
+BUDGETD__LIFECYCLE__DRAIN_DELAY=0s
+";
+
+/// Everything that the administrator wants to run; of instances, the first by
+/// name is the first to be restarted.
+const RUNNING: [&str; 3] = [UNIT, "budgetd@8001.service", "budgetd@8002.service"];
+
 /// A machine to which packages are brought.
 struct Host {
     machine: Machine,
-    instances: [(Port, Port); 2],
 }
 
 impl Host {
     async fn boot() -> Self {
-        let options = DaemonOptions::default().brisk().addresses_in_file();
         let systemd = SystemdBox::bare();
-        // The machine has no say in what may be started here.
+        // The machine below has no say in what may be started here.
         let policy = systemd.path("/usr/sbin/policy-rc.d");
         let _ = std::fs::remove_file(policy);
+        let options = DaemonOptions::default();
         let machine = Machine { systemd, options };
         // Has nothing to do with us, and takes long.
         machine
@@ -90,11 +103,7 @@ impl Host {
         machine
             .must(&["mkdir", "/etc/systemd/system/multi-user.target.wants"])
             .await;
-        let instance = || (Port::reserve(), Port::reserve());
-        Self {
-            machine,
-            instances: [instance(), instance()],
-        }
+        Self { machine }
     }
 
     fn bring(&self, package: &Path) -> String {
@@ -104,44 +113,21 @@ impl Host {
         inside
     }
 
-    /// Says where things are, as an administrator does.
-    fn configure(&self) {
-        let variables = self.machine.options.environment();
-        let lines = variables
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\n"));
-        // Written over, not anew: the mode stays.
-        let path = self.machine.systemd.path(VARIABLES);
-        std::fs::write(path, lines.collect::<String>()).unwrap();
-        self.machine.write_config(self.machine.options.file_text());
-        for (api, admin) in &self.instances {
-            let text = format!("BUDGETD__ADMIN__LISTEN=127.0.0.1:{}\n", admin.number());
-            let path = format!("/etc/budgetd/{}.env", api.number());
-            self.machine.systemd.write(&path, &text);
-        }
+    /// Adds to a file, so that its mode stays.
+    fn append(&self, inside: &str, text: &str) {
+        let path = self.machine.systemd.path(inside);
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// The instances, in the order of their names.
-    fn instances(&self) -> [String; 2] {
-        let mut names = [0, 1].map(|index| {
-            let (api, _) = &self.instances[index];
-            format!("budgetd@{}.service", api.number())
-        });
-        names.sort();
-        names
-    }
-
-    /// Everything that runs or could.
-    fn units(&self) -> Vec<String> {
-        let mut units = vec![UNIT.to_owned()];
-        units.extend(self.instances());
-        units
+    fn read(&self, inside: &str) -> String {
+        std::fs::read_to_string(self.machine.systemd.path(inside)).unwrap()
     }
 
     async fn properties(&self, name: &str) -> Vec<String> {
         let mut properties = Vec::new();
-        for unit in self.units() {
-            properties.push(self.machine.property_of(&unit, name).await);
+        for unit in RUNNING {
+            properties.push(self.machine.property_of(unit, name).await);
         }
         properties
     }
@@ -150,9 +136,9 @@ impl Host {
         self.machine.systemd.path(path).symlink_metadata().is_ok()
     }
 
-    /// Every file, but for lists of what is installed.
+    /// Every file that is no part of a package, and no list of packages.
     async fn files(&self) -> BTreeSet<String> {
-        let mut words = vec!["find", "/etc", "/usr", "/var/lib"];
+        let mut words = vec!["find", "/etc", "/var/lib"];
         for path in ["/var/lib/dpkg/*", "/var/lib/apt/*", "/var/lib/PackageKit/*"] {
             words.extend(["-not", "-path", path]);
         }
@@ -181,14 +167,17 @@ async fn it_comes_and_goes_and_leaves_nothing_behind() {
          COMP_WORDS=(budgetd mi); COMP_CWORD=1; _budgetd budgetd mi budgetd; echo ${COMPREPLY[@]}";
     let completed = host.machine.must(&["bash", "-c", complete]).await;
     assert_eq!(completed, "migrate\n");
-    assert!(host.exists("/usr/share/man/man1/budgetd-wait.1.gz"));
+    let contents = host.machine.must(&["dpkg", "--listfiles", "budgetd"]).await;
+    let documents = host.machine.property("Documentation").await;
+    for file in ["/usr/share/man/man1/budgetd-wait.1.gz", &documents] {
+        let file = file.trim_start_matches("file://");
+        assert!(contents.lines().any(|line| line == file), "{file}");
+    }
 
-    host.configure();
-    let units = host.units();
-    let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    host.machine
-        .must(&[&["systemctl", "enable", "--now"], &units[..]].concat())
-        .await;
+    host.append(VARIABLES, SETTINGS);
+    host.append(FILE, "# by hand\n");
+    let start = [&["systemctl", "enable", "--now"], &RUNNING[..]].concat();
+    host.machine.must(&start).await;
     let old = host.properties("MainPID").await;
 
     // Upgraded: what ran runs the new program, and instances take turns.
@@ -204,28 +193,18 @@ async fn it_comes_and_goes_and_leaves_nothing_behind() {
         let stamp = host.machine.property_of(unit, &property).await;
         stamp.parse().unwrap()
     };
-    let [one, other] = host.instances();
-    let (back, away) = (
-        when(&one, "ActiveEnter").await,
-        when(&other, "ActiveExit").await,
-    );
-    assert!(
-        back < away,
-        "{other} went at {away}, {one} was back at {back}"
-    );
+    let [_, one, other] = RUNNING;
+    let back = when(one, "ActiveEnter").await;
+    let away = when(other, "ActiveExit").await;
+    assert!(back < away, "{other} went before {one} was back");
     // Nobody's settings are touched; what is new lies beside them.
-    let written = std::fs::read_to_string(host.machine.systemd.path(FILE)).unwrap();
-    assert_eq!(written, host.machine.options.file_text());
+    assert!(host.read(VARIABLES).ends_with(SETTINGS));
+    assert!(host.read(FILE).ends_with("# by hand\n"));
     assert!(host.exists("/etc/budgetd/budgetd.toml.dpkg-dist"));
 
     // One that does not come back is not followed by the other.
-    let name = one
-        .trim_start_matches("budgetd@")
-        .trim_end_matches(".service");
-    let broken = format!("/etc/budgetd/{name}.env");
-    host.machine
-        .systemd
-        .write(&broken, "BUDGETD__API__LISTEN=nowhere\n");
+    let broken = "BUDGETD__API__LISTEN=nowhere\n";
+    host.machine.systemd.write("/etc/budgetd/8001.env", broken);
     host.machine.must(&upgrade).await;
     assert_eq!(
         host.properties("ActiveState").await,
@@ -249,6 +228,11 @@ async fn it_comes_and_goes_and_leaves_nothing_behind() {
     // Purged: as if it had never been there.
     host.machine.must(&["dpkg", "--purge", "budgetd"]).await;
     let after = host.files().await;
+    for file in contents.lines() {
+        // Folders that others have, too, were there before.
+        let shared = Path::new(file).exists();
+        assert!(shared || !host.exists(file), "{file} is still there");
+    }
     let changed: Vec<_> = before.symmetric_difference(&after).collect();
     assert!(changed.is_empty(), "{changed:?}");
 }
