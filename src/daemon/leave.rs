@@ -83,6 +83,7 @@ impl Daemon<'_> {
         let limit = self.config.load().lifecycle.drain_timeout;
         let delay = self.drain_delay(reason);
         lines::drain_begin(delay, limit);
+        self.listeners.draining(delay + limit);
         tokio::time::sleep(delay).await;
         let until = Instant::now() + limit;
         self.manager

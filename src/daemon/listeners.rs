@@ -1,8 +1,10 @@
 //! The two listeners and everything that their routes are given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -48,6 +50,7 @@ pub(super) struct Listeners {
     front: Arc<http::Front>,
     serving: JoinSet<Outcome>,
     stop: Stop,
+    drain_deadline: Gauge,
     admin: JoinSet<Outcome>,
     stop_admin: Stop,
 }
@@ -74,6 +77,7 @@ impl Listeners {
         parts.supervisor.meters().register(meters.registry());
         parts.clients.register_metrics(meters.registry());
         let metrics = Metrics::register(meters.registry());
+        let drain_deadline = meters.drain_deadline();
 
         let settings = Arc::new(ArcSwap::from_pointee(config.api.clone()));
         let context = context(&parts, settings.clone(), metrics);
@@ -104,6 +108,7 @@ impl Listeners {
             front: http::Front::api(&context, parts.clients.routes()),
             serving: JoinSet::new(),
             stop: Stop::default(),
+            drain_deadline,
             admin,
             stop_admin,
         })
@@ -131,6 +136,13 @@ impl Listeners {
     /// Takes over settings that need no restart.
     pub(super) fn reconfigure(&self, config: &Config) {
         self.settings.store(Arc::new(config.api.clone()));
+    }
+
+    /// Tells whoever reads the metrics that a drain has begun, which takes at
+    /// most `limit`.
+    pub(super) fn draining(&self, limit: Duration) {
+        let until = jiff::Timestamp::now() + limit;
+        self.drain_deadline.set(until.as_second());
     }
 
     /// Takes what waits to be accepted, and nothing after it.

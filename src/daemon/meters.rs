@@ -12,7 +12,7 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::dependency::Name;
@@ -42,6 +42,18 @@ impl Meters {
 
     pub(super) fn registry(&mut self) -> &mut Registry {
         &mut self.registry
+    }
+
+    /// When a drain has to be over, which is set when it begins. Its outcome
+    /// would come too late: the process ends with it, and nobody asks again.
+    pub(super) fn drain_deadline(&mut self) -> Gauge {
+        let deadline = Gauge::default();
+        self.registry.register(
+            "budgetd_drain_deadline_timestamp_seconds",
+            "When requests that are still in flight are cut, as Unix time; 0 before a drain has begun",
+            deadline.clone(),
+        );
+        deadline
     }
 
     pub(super) fn render(&self) -> String {

@@ -10,6 +10,8 @@ mod check;
 
 mod graph;
 
+mod manual;
+
 mod migrate;
 
 mod run;

@@ -30,6 +30,8 @@ mod prometheus;
 
 mod balancer;
 
+mod kubernetes;
+
 mod unit_files;
 
 mod under_systemd;

@@ -9,6 +9,10 @@ use std::process::Command;
 use crate::support::caller::Caller;
 use crate::support::{Daemon, DaemonOptions, Postgres, Redis, find};
 
+mod dashboard;
+
+mod scrape;
+
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/etc/prometheus");
 
 fn promtool(arguments: &[&str]) {
@@ -41,16 +45,51 @@ fn every_alert_fires_when_it_should() {
     }
 }
 
-/// A metric has no series before there is something to count.
-async fn make_everything_happen(daemon: &Daemon, redis: &mut Redis) {
-    daemon.until_status("cache", "ok").await;
-    let planner = Caller::new(daemon, "planner");
-    let version = planner.create("Budget", 2026).await;
-    let id = version["id"].as_str().unwrap();
-    let summary = planner.get(&format!("/consolidation/{id}/summary")).await;
-    assert_eq!(summary.code, 200, "{}", summary.body);
-    redis.kill().await;
-    daemon.until_status("cache", "error").await;
+/// A daemon whose every metric moves, and who makes it move.
+struct Rig {
+    daemon: Daemon,
+    planner: Caller,
+    redis: Redis,
+    _database: Postgres,
+}
+
+impl Rig {
+    async fn start() -> Self {
+        let (database, redis) = (Postgres::start().await, Redis::start().await);
+        let daemon = DaemonOptions::default()
+            .brisk()
+            .config("[limits]\nwrites_per_minute = 100000\nreads_per_minute = 100000")
+            .database(&database.url())
+            .cache(&redis.url())
+            .tokens()
+            .serve()
+            .await;
+        daemon.until_status("cache", "ok").await;
+        Self {
+            planner: Caller::new(&daemon, "planner"),
+            daemon,
+            redis,
+            _database: database,
+        }
+    }
+
+    /// Computes something, finds it in the cache, and leaves nothing behind.
+    async fn work(&self) {
+        let version = self.planner.create("Budget", 2026).await;
+        let id = version["id"].as_str().unwrap();
+        let summary = format!("/consolidation/{id}/summary");
+        for _ in 0..2 {
+            let summary = self.planner.get(&summary).await;
+            assert_eq!(summary.code, 200, "{}", summary.body);
+        }
+        let deleted = self.planner.delete(&format!("/budget-versions/{id}")).await;
+        assert_eq!(deleted.code, 204, "{}", deleted.body);
+    }
+
+    async fn lose_redis(&mut self) {
+        self.redis.kill().await;
+        self.daemon.until_status("cache", "error").await;
+    }
 }
 
 /// The names of metrics in a text.
@@ -62,17 +101,12 @@ fn names(text: &str) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn every_metric_that_rules_name_exists() {
-    let (database, mut redis) = (Postgres::start().await, Redis::start().await);
-    let daemon = DaemonOptions::default()
-        .brisk()
-        .database(&database.url())
-        .cache(&redis.url())
-        .tokens()
-        .serve()
-        .await;
-    make_everything_happen(&daemon, &mut redis).await;
-    let metrics = daemon.ask("/metrics").await.body;
+async fn every_metric_that_is_named_exists() {
+    // A metric has no series before there is something to count.
+    let mut rig = Rig::start().await;
+    rig.work().await;
+    rig.lose_redis().await;
+    let metrics = rig.daemon.ask("/metrics").await.body;
     let mut known = BTreeSet::new();
     for line in metrics.lines() {
         if let Some(declared) = line.strip_prefix("# TYPE ") {
@@ -83,13 +117,15 @@ async fn every_metric_that_rules_name_exists() {
             }
         }
     }
-    let rules = std::fs::read_to_string(Path::new(FOLDER).join("rules.yml")).unwrap();
-    let named = names(&rules);
-    assert!(named.len() > 5, "{named:?}");
-    for name in named {
-        assert!(
-            known.contains(name),
-            "{name} does not exist; there are {known:?}"
-        );
+    for file in ["rules.yml", "../grafana/budgetd.json"] {
+        let text = std::fs::read_to_string(Path::new(FOLDER).join(file)).unwrap();
+        let named = names(&text);
+        assert!(named.len() > 5, "{file}: {named:?}");
+        for name in named {
+            assert!(
+                known.contains(name),
+                "{file}: {name} does not exist; there are {known:?}"
+            );
+        }
     }
 }

@@ -28,6 +28,8 @@ mod instances;
 
 mod waiting;
 
+mod package;
+
 /// The unit that most tests are about.
 const UNIT: &str = "budgetd.service";
 

@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::caller::now;
 use crate::support::client::{self, Response};
 use crate::support::{Daemon, DaemonOptions, FaultProxy, Mode, PATIENCE, Redis, wait, within};
 
@@ -158,6 +159,13 @@ async fn during_the_drain_delay_everything_is_still_served() {
         assert_eq!(answer.code, code, "{path}");
         assert_eq!(answer.header("connection"), Some("close"), "{path}");
     }
+    // Whoever watches knows how long it may go on: the delay and the timeout.
+    let metrics = daemon.ask("/metrics").await.body;
+    let deadline = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("budgetd_drain_deadline_timestamp_seconds "));
+    let left = deadline.unwrap().parse::<u64>().unwrap() - now();
+    assert!((600 - PATIENCE.as_secs()..=600).contains(&left), "{left}");
 
     // A configuration that is read now is for nobody.
     daemon.rewrite_config("broken");

@@ -1,9 +1,8 @@
 //! Private load balancers with the configuration files that are shipped:
 //! nothing in them is changed but their ports.
 
-use std::path::Path;
-
 use super::process::{self, Process};
+use super::shipped::{shipped, write};
 use super::{Daemon, Port, client, wait};
 
 /// What the tests ask of any balancer.
@@ -17,24 +16,6 @@ pub(crate) trait Balancer: Sized {
     async fn until_ready(&self, ready: [bool; 2]);
 
     fn log(&self) -> String;
-}
-
-/// Replaces each of `ports` in a shipped file, which must hold it.
-fn with_ports<const N: usize>(file: &str, ports: [(&str, String); N]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(file);
-    let mut text = std::fs::read_to_string(path).expect("the file is shipped");
-    for (shipped, ours) in ports {
-        assert!(text.contains(shipped), "{file} does not say {shipped}");
-        text = text.replace(shipped, &ours);
-    }
-    text
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> String {
-    let path = folder.join(name);
-    std::fs::write(&path, text).expect("the folder is writable");
-    process::give_away(&path);
-    path.display().to_string()
 }
 
 fn address(port: u16) -> String {
@@ -53,9 +34,9 @@ pub(crate) struct Haproxy {
 impl Balancer for Haproxy {
     async fn in_front_of([first, second]: [&Daemon; 2]) -> Self {
         let (port, statistics) = (Port::reserve(), Port::reserve());
-        let shipped = with_ports(
+        let shipped = shipped(
             "haproxy.cfg",
-            [
+            &[
                 ("bind :80\n", format!("bind :{}\n", port.number())),
                 ("127.0.0.1:8404", address(statistics.number())),
                 ("127.0.0.1:8001", address(first.api())),
@@ -148,9 +129,9 @@ impl Balancer for Nginx {
     async fn in_front_of(instances: [&Daemon; 2]) -> Self {
         let port = Port::reserve();
         let instances = instances.map(Daemon::api);
-        let shipped = with_ports(
+        let shipped = shipped(
             "nginx.conf",
-            [
+            &[
                 ("listen 80;", format!("listen {};", port.number())),
                 ("127.0.0.1:8001", address(instances[0])),
                 ("127.0.0.1:8002", address(instances[1])),

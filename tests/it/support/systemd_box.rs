@@ -5,10 +5,15 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use super::within;
+use tokio::time::timeout;
+
+use super::PATIENCE;
 
 /// Where a package puts the units.
 const UNITS: &str = "/usr/lib/systemd/system";
+
+/// Has a network of its own.
+const ALONE: &str = "--private-network";
 
 /// A container whose process 1 is systemd. The program and the units are where
 /// a package would put them; the network is the machine's.
@@ -26,23 +31,22 @@ impl SystemdBox {
     /// Where the machine does not allow it, with the reason. `etc/test` tries
     /// first, and leaves these tests out by name where it has to.
     pub(crate) fn boot() -> Self {
-        Self::boot_with(&[])
+        Self::boot_with(installed())
     }
 
     /// One with a loopback address of its own, on which every port is free.
     pub(crate) fn boot_alone() -> Self {
-        Self::boot_with(&["--private-network"])
+        Self::boot_with(installed().chain([ALONE.to_owned()]))
     }
 
-    fn boot_with(options: &[&str]) -> Self {
+    /// The same without budgetd: for its package.
+    pub(crate) fn bare() -> Self {
+        Self::boot_with([ALONE.to_owned()])
+    }
+
+    fn boot_with(options: impl IntoIterator<Item = String>) -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(project.join("tests/systemd-box"));
-        let bind = |from: &dyn Display, to: &str| format!("--bind-ro={from}:{to}");
-        command.arg(bind(&env!("CARGO_BIN_EXE_budgetd"), "/usr/bin/budgetd"));
-        for unit in units() {
-            let name = unit.file_name().expect("it is a file").to_string_lossy();
-            command.arg(bind(&unit.display(), &format!("{UNITS}/{name}")));
-        }
         let mut script = command
             .args(options)
             .stdin(Stdio::piped())
@@ -86,7 +90,9 @@ impl SystemdBox {
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = within(words.join(" "), command.output()).await;
+        // A package is unpacked and configured by one command.
+        let output = timeout(PATIENCE * 4, command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{words:?} does not end"));
         output.expect("nsenter can be started")
     }
 }
@@ -96,6 +102,17 @@ impl Drop for SystemdBox {
         drop(self.script.stdin.take());
         let _ = self.script.wait();
     }
+}
+
+/// The program and the units, where a package would put them.
+fn installed() -> impl Iterator<Item = String> {
+    let bind = |from: &dyn Display, to: &str| format!("--bind-ro={from}:{to}");
+    let program = bind(&env!("CARGO_BIN_EXE_budgetd"), "/usr/bin/budgetd");
+    let units = units().into_iter().map(move |unit| {
+        let name = unit.file_name().expect("it is a file").to_string_lossy();
+        bind(&unit.display(), &format!("{UNITS}/{name}"))
+    });
+    std::iter::once(program).chain(units)
 }
 
 fn shipped() -> PathBuf {
