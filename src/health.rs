@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::dependency::{Failure, Kind, Name, Policy};
 
+use history::{Latencies, Timeline};
+
+pub mod history;
 pub mod machine;
 pub mod readiness;
 
@@ -94,6 +97,8 @@ pub struct DependencyHealth {
     pub initialized: bool,
     /// Of the last check that passed.
     pub latency: Option<Duration>,
+    /// Of the last checks.
+    pub latencies: Arc<Latencies>,
     pub note: Option<String>,
     /// The last failure, while there are failures in a row.
     pub failure: Option<Failure>,
@@ -135,6 +140,8 @@ pub struct Snapshot {
     pub sequence: u64,
     /// In start order: a dependency stands behind everything it needs.
     pub dependencies: Vec<Arc<DependencyHealth>>,
+    /// The last transitions.
+    pub timeline: Arc<Timeline>,
 }
 
 impl Snapshot {

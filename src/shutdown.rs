@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 /// Where the daemon is in its life. It only ever moves forward.
@@ -44,10 +45,23 @@ impl fmt::Display for Phase {
 /// Set once the gate has opened, and kept through draining.
 const GATE_OPENED: u8 = 0b1000_0000;
 
+/// How far the daemon has come, and when it came there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    pub phase: Phase,
+    pub since: Timestamp,
+    /// When the gate opened, if it ever did.
+    pub opened_at: Option<Timestamp>,
+}
+
 /// A writer and a reader of the phase, which begins as [`Phase::Starting`].
 pub fn phase() -> (PhaseWriter, PhaseReader) {
     let cell = Arc::new(AtomicU8::new(Phase::Starting as u8));
-    let (changed, changes) = watch::channel(Phase::Starting);
+    let (changed, changes) = watch::channel(Course {
+        phase: Phase::Starting,
+        since: Timestamp::now(),
+        opened_at: None,
+    });
     let writer = PhaseWriter {
         cell: cell.clone(),
         changed,
@@ -59,7 +73,7 @@ pub fn phase() -> (PhaseWriter, PhaseReader) {
 #[derive(Debug)]
 pub struct PhaseWriter {
     cell: Arc<AtomicU8>,
-    changed: watch::Sender<Phase>,
+    changed: watch::Sender<Course>,
 }
 
 impl PhaseWriter {
@@ -76,7 +90,16 @@ impl PhaseWriter {
                 0
             };
         self.cell.store(phase as u8 | opened, Ordering::Release);
-        self.changed.send_replace(phase);
+        let since = Timestamp::now();
+        self.changed.send_modify(|course| {
+            *course = Course {
+                phase,
+                since,
+                opened_at: (phase == Phase::Serving)
+                    .then_some(since)
+                    .or(course.opened_at),
+            };
+        });
     }
 }
 
@@ -84,7 +107,7 @@ impl PhaseWriter {
 #[derive(Debug, Clone)]
 pub struct PhaseReader {
     cell: Arc<AtomicU8>,
-    changes: watch::Receiver<Phase>,
+    changes: watch::Receiver<Course>,
 }
 
 impl PhaseReader {
@@ -97,11 +120,29 @@ impl PhaseReader {
         self.cell.load(Ordering::Acquire) & GATE_OPENED != 0
     }
 
+    /// The same with its times; for people, because it takes a lock.
+    pub fn course(&self) -> Course {
+        *self.changes.borrow()
+    }
+
     /// Waits until the phase is `phase` or a later one. A writer that is gone
     /// counts as [`Phase::Stopped`].
     pub async fn reached(&mut self, phase: Phase) {
         // An error means that the writer is gone: nothing will change any more.
-        let _ = self.changes.wait_for(|now| *now >= phase).await;
+        let _ = self.changes.wait_for(|now| now.phase >= phase).await;
+    }
+
+    /// Waits until the phase is a later one than `phase`; for ever, when there
+    /// will be none.
+    pub async fn left(&mut self, phase: Phase) {
+        if self
+            .changes
+            .wait_for(|now| now.phase > phase)
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -129,6 +170,13 @@ mod tests {
         writer.advance(Phase::Serving);
         assert_eq!(reader.get(), Phase::Draining);
         assert!(reader.gate_opened(), "draining forgets nothing");
+        let course = reader.course();
+        assert_eq!(course.phase, Phase::Draining);
+        assert!(
+            course
+                .opened_at
+                .is_some_and(|opened| opened <= course.since)
+        );
         reader.reached(Phase::Serving).await;
     }
 
@@ -137,6 +185,7 @@ mod tests {
         let (mut writer, reader) = phase();
         writer.advance(Phase::Draining);
         assert!(!reader.gate_opened());
+        assert_eq!(reader.course().opened_at, None);
     }
 
     #[tokio::test]

@@ -120,6 +120,7 @@ impl Supervisor {
         let empty = || Snapshot {
             sequence: 0,
             dependencies: Vec::new(),
+            timeline: Arc::default(),
         };
         let first = core.snapshot().unwrap_or_else(empty);
         let (health, reader) = health::channel(first, render);

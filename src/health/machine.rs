@@ -1,8 +1,11 @@
 //! The state machine of one dependency: pure, with one table of legal steps.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Status;
+use super::history::Latencies;
 use crate::dependency::{Failure, Name, Passed};
 
 /// Every step that exists. [`Machine::enter`] is the only writer of a status
@@ -86,6 +89,7 @@ pub struct Machine {
     blocked_by: Option<Name>,
     initialized: bool,
     passed: Option<Passed>,
+    latencies: Arc<Latencies>,
     failure: Option<Failure>,
     failures: u32,
     passes: u32,
@@ -112,6 +116,7 @@ impl Machine {
             blocked_by: None,
             initialized: false,
             passed: None,
+            latencies: Arc::default(),
             failure: None,
             failures: 0,
             passes: 0,
@@ -141,6 +146,11 @@ impl Machine {
     /// The last check that passed.
     pub fn passed(&self) -> Option<&Passed> {
         self.passed.as_ref()
+    }
+
+    /// Of the last checks.
+    pub fn latencies(&self) -> &Arc<Latencies> {
+        &self.latencies
     }
 
     /// The last failure, until the dependency is `ok` again.
@@ -183,6 +193,7 @@ impl Machine {
     fn pass(&mut self, passed: Passed, limits: Thresholds, now: Timestamp) -> Option<Transition> {
         self.attempts += 1;
         self.last_checked = Some(now);
+        Arc::make_mut(&mut self.latencies).passed(passed.latency);
         self.passed = Some(passed);
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);
@@ -200,6 +211,7 @@ impl Machine {
     fn fail(&mut self, failure: Failure, limits: Thresholds, now: Timestamp) -> Option<Transition> {
         self.attempts += 1;
         self.last_checked = Some(now);
+        Arc::make_mut(&mut self.latencies).failed();
         self.failure = Some(failure);
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);

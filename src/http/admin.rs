@@ -3,20 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use prometheus_client::encoding::prometheus_text;
-use serde_json::{Value, json};
 
 use super::api::{with_cache_statistics, with_defaults};
 use super::error;
 use super::front::Context;
 use super::health::HealthEndpoint;
+use stream::Pages;
+
+mod page;
+
+mod stream;
 
 /// What became of a request to check a dependency now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,20 +53,15 @@ pub(super) fn router(
     actions: AdminActions,
 ) -> Router {
     let router = Router::new()
-        .route("/", get(paths))
+        .route("/", get(page::page))
         .route("/metrics", get(metrics).with_state(actions.clone()))
-        .route("/status", get(status).with_state(health))
+        .route("/status", get(status).with_state(health.clone()))
+        .route(
+            "/status/stream",
+            get(stream::listen).with_state(Pages::new(health)),
+        )
         .route("/check/{name}", post(check).with_state(actions));
     with_defaults(with_cache_statistics(router, context))
-}
-
-async fn paths() -> Json<Value> {
-    Json(json!({
-        "paths": [
-            "GET /health", "GET /health/live", "GET /health/ready", "GET /health/startup",
-            "GET /health/cache", "GET /metrics", "GET /status", "POST /check/{name}",
-        ],
-    }))
 }
 
 async fn metrics(State(actions): State<AdminActions>) -> impl IntoResponse {

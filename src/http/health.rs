@@ -22,17 +22,20 @@ use crate::health::readiness::Verdict;
 mod document;
 mod selection;
 
+mod update;
+
 use document::StatusDocument;
 pub use document::render;
 
 use selection::Selection;
+pub(super) use update::{Told, Update};
 
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What liveness calls this service; dashboards know it by that name.
 const SERVICE: &str = "efir-budget-api";
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Says whether the process itself works; an error is what is broken.
 pub type Liveness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -168,11 +171,8 @@ impl HealthEndpoint {
 
     pub(super) fn status_document(&self) -> Response<Bytes> {
         let published: Arc<Published> = self.readiness.health.current();
-        let document = StatusDocument::new(
-            &published,
-            &self.readiness.phase,
-            (self.uptime_seconds() * 10.0).round() / 10.0,
-        );
+        let document =
+            StatusDocument::new(&published, &self.readiness.phase, self.uptime_seconds());
         match serde_json::to_vec(&document) {
             Ok(body) => answer(StatusCode::OK, body),
             Err(error) => detail(

@@ -24,7 +24,8 @@ use crate::backoff::jittered;
 use crate::config::Dependency;
 use crate::dependency::Name;
 use crate::graph::Graph;
-use crate::health::machine::Event;
+use crate::health::history::Timeline;
+use crate::health::machine::{Event, Transition};
 use crate::health::{DependencyHealth, Snapshot};
 
 /// The instant of an event, on both clocks.
@@ -53,6 +54,7 @@ pub(crate) struct Core {
     next_id: u32,
     sequence: u64,
     changed: bool,
+    timeline: Arc<Timeline>,
     rng: SmallRng,
     pub(super) outputs: Vec<Output>,
 }
@@ -69,6 +71,7 @@ impl Core {
             next_id: 0,
             sequence: 0,
             changed: true,
+            timeline: Arc::default(),
             rng: SmallRng::seed_from_u64(seed),
             outputs: Vec::new(),
         };
@@ -155,6 +158,7 @@ impl Core {
         Some(Snapshot {
             sequence: self.sequence,
             dependencies: views.collect(),
+            timeline: self.timeline.clone(),
         })
     }
 
@@ -262,9 +266,9 @@ impl Core {
         if node.live {
             self.changed = true;
             let view = node.view.clone();
-            let counted = transition.map(|transition| (view.name.clone(), transition.kind));
-            self.outputs
-                .extend(counted.map(|(name, kind)| Output::Count(name, kind)));
+            if let Some(transition) = transition {
+                self.note(&view, transition, now);
+            }
             self.outputs
                 .extend(tale.map(|tale| Output::Tell(line(view, tale))));
         } else {
@@ -276,6 +280,13 @@ impl Core {
                 self.review_needs(dependent, now);
             }
         }
+    }
+
+    /// Keeps a transition of a live node, also one that people are not told of.
+    fn note(&mut self, view: &Arc<DependencyHealth>, transition: Transition, now: Now) {
+        Arc::make_mut(&mut self.timeline).note(now.wall, transition, view.clone());
+        self.outputs
+            .push(Output::Count(view.name.clone(), transition.kind));
     }
 
     /// Blocks a node that lacks something, or lets it be checked again. Edges
@@ -383,19 +394,19 @@ impl Core {
         node.config = config;
         node.live = true;
         node.refresh_view();
-        if let Some(transition) = node.untold.take() {
-            let view = node.view.clone();
-            self.outputs
-                .push(Output::Count(view.name.clone(), transition.kind));
-            self.outputs
-                .push(Output::Tell(Line::Transition(view, transition)));
-        }
+        let untold = node.untold.take();
+        let view = node.view.clone();
         if let Work::Idle { next: Some(next) } = node.work {
             let checks = &node.config.checks;
             let latest = now.instant + jittered(checks.interval, checks.jitter, &mut self.rng);
             node.work = Work::Idle {
                 next: Some(next.min(latest)),
             };
+        }
+        if let Some(transition) = untold {
+            self.note(&view, transition, now);
+            self.outputs
+                .push(Output::Tell(Line::Transition(view, transition)));
         }
         self.changed = true;
     }

@@ -174,6 +174,7 @@ fn view(config: &Dependency, machine: &Machine, clock: &StartClock) -> Dependenc
         blocked_by: machine.blocked_by().cloned(),
         initialized: machine.initialized(),
         latency: passed.map(|passed| passed.latency),
+        latencies: machine.latencies().clone(),
         note: passed
             .filter(|_| machine.status().is_up())
             .and_then(|passed| passed.note.clone()),

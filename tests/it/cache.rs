@@ -109,6 +109,7 @@ fn snapshot(status: Status, checks: u64) -> Snapshot {
         blocked_by: None,
         initialized: true,
         latency: None,
+        latencies: Arc::default(),
         note: None,
         failure: None,
         failures: 0,
@@ -119,6 +120,7 @@ fn snapshot(status: Status, checks: u64) -> Snapshot {
     Snapshot {
         sequence: checks,
         dependencies: vec![Arc::new(cache)],
+        timeline: Arc::default(),
     }
 }
 

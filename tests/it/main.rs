@@ -35,3 +35,5 @@ mod kubernetes;
 mod unit_files;
 
 mod under_systemd;
+
+mod page;

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::support::caller::{self, Caller, USER, sign_by, sign_with};
 use crate::support::{
-    Answer, AuthApi, Daemon, DaemonOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions,
-    Talker, client, wait,
+    Answer, AuthApi, Daemon, DaemonOptions, EventStream, Port, Postgres, PostgresOptions, Redis,
+    RedisOptions, Talker, client, wait,
 };
 
 mod parrot;
@@ -110,6 +110,10 @@ async fn everything_served(daemon: &Daemon, search: &mut Search) {
             search.look(&format!("{path} of {port}"), &answer.body);
         }
     }
+    // It has no end: the first event tells everything.
+    let mut stream = EventStream::open(daemon.admin()).await;
+    let (_, state) = stream.next().await.unwrap();
+    search.look("/status/stream", &state.to_string());
     for of in ["cmdline", "comm"] {
         let text = std::fs::read(format!("/proc/{}/{of}", daemon.pid())).unwrap();
         search.look(of, &String::from_utf8_lossy(&text));

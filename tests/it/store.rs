@@ -89,6 +89,7 @@ fn snapshot(status: Status) -> Snapshot {
         blocked_by: None,
         initialized: true,
         latency: None,
+        latencies: Arc::default(),
         note: None,
         failure: (!status.is_up()).then_some(failure),
         failures: 0,
@@ -99,6 +100,7 @@ fn snapshot(status: Status) -> Snapshot {
     Snapshot {
         sequence: 1,
         dependencies: vec![Arc::new(database)],
+        timeline: Arc::default(),
     }
 }
 

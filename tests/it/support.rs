@@ -14,11 +14,13 @@
 
 mod auth_api;
 mod balancer;
+mod browser;
 pub(crate) mod caller;
 mod catalogue;
 mod certificates;
 pub(crate) mod client;
 mod daemon;
+mod events;
 mod pgbouncer;
 mod port;
 mod postgres;
@@ -33,9 +35,11 @@ pub(crate) mod wait;
 
 pub(crate) use auth_api::{Answer, AuthApi};
 pub(crate) use balancer::{Balancer, Haproxy, Nginx};
+pub(crate) use browser::Browser;
 pub(crate) use catalogue::assert_catalogued;
 pub(crate) use certificates::{Authority, ServerCertificate};
 pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
+pub(crate) use events::EventStream;
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};

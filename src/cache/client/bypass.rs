@@ -76,6 +76,7 @@ mod tests {
             blocked_by: None,
             initialized: true,
             latency: None,
+            latencies: std::sync::Arc::default(),
             note: None,
             failure: None,
             failures: 0,

@@ -26,6 +26,7 @@ fn dependency(name: &str, policy: Policy, status: Status) -> DependencyHealth {
         blocked_by: None,
         initialized: false,
         latency: None,
+        latencies: Arc::default(),
         note: None,
         failure: down.then(|| Failure::new(ErrorKind::Refused, "connection refused")),
         failures: u32::from(down),
@@ -42,6 +43,7 @@ fn published(dependencies: Vec<DependencyHealth>) -> Published {
         snapshot: Snapshot {
             sequence: 1,
             dependencies,
+            timeline: Arc::default(),
         },
         body: Bytes::new(),
     }

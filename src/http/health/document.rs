@@ -49,7 +49,7 @@ fn write(buffer: &mut Vec<u8>, value: &impl Serialize) {
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
-struct Counts<'a>(&'a [&'a Arc<DependencyHealth>]);
+pub(super) struct Counts<'a>(pub(super) &'a [&'a Arc<DependencyHealth>]);
 
 impl Serialize for Counts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -136,23 +136,32 @@ impl<'a> Check<'a> {
 /// `GET /status`: everything that is known, for `budgetd status` and people.
 #[derive(Serialize)]
 pub(in crate::http) struct StatusDocument<'a> {
+    #[serde(flatten)]
+    daemon: StatusOfDaemon,
+    /// In start order.
+    dependencies: Vec<StatusOfDependency<'a>>,
+}
+
+/// What is told of the daemon as a whole.
+#[derive(Serialize)]
+pub(super) struct StatusOfDaemon {
     /// What readiness says.
     status: &'static str,
     phase: &'static str,
+    phase_since: String,
     gate_opened: bool,
+    gate_opened_at: Option<String>,
     version: &'static str,
     pid: u32,
     uptime_seconds: f64,
     timestamp: String,
     /// Grows with each change of the snapshot.
     sequence: u64,
-    /// In start order.
-    dependencies: Vec<StatusOfDependency<'a>>,
 }
 
 /// Absent is `null` here, so that every key is always there.
 #[derive(Serialize)]
-struct StatusOfDependency<'a> {
+pub(super) struct StatusOfDependency<'a> {
     name: &'a str,
     kind: &'static str,
     policy: &'static str,
@@ -181,16 +190,8 @@ struct StatusOfDependency<'a> {
 
 impl<'a> StatusDocument<'a> {
     pub(super) fn new(published: &'a Published, phase: &PhaseReader, uptime_seconds: f64) -> Self {
-        let now = phase.get();
         Self {
-            status: published.verdict.overall(now).as_str(),
-            phase: now.as_str(),
-            gate_opened: phase.gate_opened(),
-            version: VERSION,
-            pid: std::process::id(),
-            uptime_seconds,
-            timestamp: timestamp(Timestamp::now()),
-            sequence: published.snapshot.sequence,
+            daemon: StatusOfDaemon::new(published, phase, uptime_seconds),
             dependencies: published
                 .snapshot
                 .dependencies
@@ -201,8 +202,27 @@ impl<'a> StatusDocument<'a> {
     }
 }
 
+impl StatusOfDaemon {
+    pub(super) fn new(published: &Published, phase: &PhaseReader, uptime_seconds: f64) -> Self {
+        let course = phase.course();
+        Self {
+            status: published.verdict.overall(course.phase).as_str(),
+            phase: course.phase.as_str(),
+            phase_since: timestamp(course.since),
+            gate_opened: course.opened_at.is_some(),
+            gate_opened_at: course.opened_at.map(timestamp),
+            version: VERSION,
+            pid: std::process::id(),
+            // One decimal.
+            uptime_seconds: (uptime_seconds * 10.0).round() / 10.0,
+            timestamp: timestamp(Timestamp::now()),
+            sequence: published.snapshot.sequence,
+        }
+    }
+}
+
 impl<'a> StatusOfDependency<'a> {
-    fn of(dependency: &'a DependencyHealth) -> Self {
+    pub(super) fn of(dependency: &'a DependencyHealth) -> Self {
         let failure = dependency.failure.as_ref();
         Self {
             name: dependency.name.as_str(),
@@ -227,11 +247,11 @@ impl<'a> StatusOfDependency<'a> {
 }
 
 /// RFC 3339, UTC, milliseconds.
-fn timestamp(at: Timestamp) -> String {
+pub(super) fn timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
 /// Two decimals: a loopback check takes a fraction of a millisecond.
-fn latency_ms(latency: std::time::Duration) -> f64 {
+pub(super) fn latency_ms(latency: std::time::Duration) -> f64 {
     (latency.as_secs_f64() * 100_000.0).round() / 100.0
 }

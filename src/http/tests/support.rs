@@ -64,6 +64,7 @@ pub(crate) fn dependency(name: &str, policy: Policy, status: Status) -> Dependen
         blocked_by: None,
         initialized: false,
         latency: None,
+        latencies: Arc::default(),
         note: None,
         failure: None,
         failures: 0,
@@ -77,6 +78,7 @@ pub(crate) fn snapshot(dependencies: Vec<DependencyHealth>) -> Snapshot {
     Snapshot {
         sequence: 1,
         dependencies: dependencies.into_iter().map(Arc::new).collect(),
+        timeline: Arc::default(),
     }
 }
 

@@ -167,3 +167,27 @@ async fn who_asks_during_a_check_gets_a_fresh_session_with_the_next() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_tells_every_transition_also_those_that_no_reader_saw() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    core.handle(report(0, Ok(()), false), at(began));
+    for _ in 0..3 {
+        let due = core.wakes_at().unwrap();
+        core.handle(Input::Wake, at(due));
+        core.handle(report(0, Err(ErrorKind::Refused), false), at(due));
+    }
+    let snapshot = core.snapshot().unwrap();
+    let moments: Vec<_> = snapshot.timeline.after(0).collect();
+    let kinds: Vec<_> = moments.iter().map(|m| m.transition.kind.as_str()).collect();
+    assert_eq!(kinds, ["ready", "failing", "down"]);
+    assert_eq!(moments[0].dependency.failure, None);
+    assert!(moments[2].dependency.failure.is_some());
+    let latencies = snapshot.dependencies[0].latencies.after(0);
+    assert_eq!(
+        latencies.map(|sample| sample.is_some()).collect::<Vec<_>>(),
+        [true, false],
+        "failures in a row are one gap"
+    );
+}

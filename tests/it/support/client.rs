@@ -82,7 +82,7 @@ pub(crate) async fn request_over(
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header("host", "budgetd");
+        .header("host", "localhost");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
