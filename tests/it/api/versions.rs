@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Rig;
-use crate::support::caller::{Caller, USER, below, claims};
+use crate::support::caller::{USER, below};
 
 /// The places that a 422 complains about.
-fn complaints(body: &Value) -> Vec<String> {
+pub(super) fn complaints(body: &Value) -> Vec<String> {
     let detail = body["detail"].as_array();
     let detail = detail.unwrap_or_else(|| panic!("no list in {body}"));
     let place = |problem: &Value| {
@@ -402,77 +402,4 @@ async fn conditions_spare_reads_and_guard_writes() {
         let changed = planner.with("if-none-match", tag).get(path).await;
         assert_eq!(changed.code, 200, "{path}");
     }
-}
-
-#[tokio::test]
-async fn a_token_sees_its_organizations_only() {
-    const OURS: &str = "11111111-1111-4111-8111-111111111111";
-    const THEIRS: &str = "22222222-2222-4222-8222-222222222222";
-    let rig =
-        Rig::with(|options| options.config("[auth]\norganization_claim = \"organizations\"")).await;
-    let member = |organizations: Value| {
-        let mut claims = claims(USER, "admin");
-        claims["app_metadata"]["organizations"] = organizations;
-        Caller::with_claims(&rig.daemon, &claims)
-    };
-    let (us, them, both) = (
-        member(json!(OURS)),
-        member(json!([THEIRS])),
-        member(json!([OURS, THEIRS])),
-    );
-    let ours = us.create("Ours", 2026).await;
-    assert_eq!(ours["organization_id"], OURS);
-    let theirs = them.create("Theirs", 2026).await;
-    assert_eq!(theirs["organization_id"], THEIRS);
-    let id = ours["id"].as_str().unwrap();
-    for path in [
-        below(&ours, ""),
-        below(&ours, "/lines"),
-        format!("/consolidation/{id}/summary"),
-        format!(
-            "/analysis/compare?base={id}&other={}",
-            theirs["id"].as_str().unwrap()
-        ),
-    ] {
-        assert_eq!(them.get(&path).await.code, 404, "{path}");
-    }
-    assert_eq!(them.delete(&below(&ours, "")).await.code, 404);
-    assert_eq!(us.get("/budget-versions").await.json()["total"], 1);
-    assert_eq!(both.get("/budget-versions").await.json()["total"], 2);
-    assert_eq!(
-        both.get(&format!("/budget-versions?organization_id={OURS}"))
-            .await
-            .json()["total"],
-        1
-    );
-    assert_eq!(
-        us.get(&format!("/budget-versions?organization_id={THEIRS}"))
-            .await
-            .json()["total"],
-        0
-    );
-    let unclear = both
-        .post(
-            "/budget-versions",
-            json!({"name": "x", "fiscal_year": 2027}),
-        )
-        .await;
-    assert_eq!(unclear.code, 422);
-    assert_eq!(complaints(&unclear.json()), ["body.organization_id"]);
-    let chosen = both
-        .post(
-            "/budget-versions",
-            json!({"name": "x", "fiscal_year": 2027, "organization_id": THEIRS}),
-        )
-        .await;
-    assert_eq!(chosen.code, 201);
-    let foreign = us
-        .post(
-            "/budget-versions",
-            json!({"name": "x", "fiscal_year": 2027, "organization_id": THEIRS}),
-        )
-        .await;
-    assert_eq!(foreign.code, 404, "{}", foreign.body);
-    let nobody = Caller::new(&rig.daemon, "admin");
-    assert_eq!(nobody.get("/budget-versions").await.json()["total"], 0);
 }
