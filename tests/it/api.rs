@@ -17,6 +17,10 @@ mod organizations;
 
 mod lines;
 
+mod csv;
+
+mod conditions;
+
 mod consolidation;
 
 mod idempotency;
