@@ -23,6 +23,8 @@ mod conditions;
 
 mod consolidation;
 
+mod aggregation;
+
 mod idempotency;
 
 mod caching;
