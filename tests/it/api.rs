@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever is missing fails the test")]
 
+use std::collections::BTreeSet;
+
 use crate::support::caller::Caller;
 use crate::support::{Daemon, DaemonOptions, Postgres};
 
@@ -11,9 +13,17 @@ mod tokens;
 
 mod versions;
 
+mod organizations;
+
 mod lines;
 
+mod csv;
+
+mod conditions;
+
 mod consolidation;
+
+mod aggregation;
 
 mod idempotency;
 
@@ -58,4 +68,18 @@ impl Rig {
     fn caller(&self, role: &str) -> Caller {
         Caller::new(&self.daemon, role)
     }
+}
+
+/// Every operation that the documentation tells of: its method and its path
+/// below `/api/v1`.
+async fn operations(daemon: &Daemon) -> BTreeSet<(String, String)> {
+    let document = daemon.get("/openapi.json").await.unwrap().json();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let below = paths.filter_map(|(path, methods)| Some((path.strip_prefix("/api/v1")?, methods)));
+    below
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(|method| (method.to_uppercase(), path.to_owned()))
+        })
+        .collect()
 }

@@ -88,7 +88,13 @@ async fn a_schema_that_is_right_costs_no_failure_and_no_migration() {
     assert_eq!(first.exit().await, 0);
     assert!(first.place("database_pool_closed") < first.place("application_shutdown_complete"));
 
-    let mut daemon = options().serve().await;
+    // Nobody asks the direct address while nothing is pending.
+    let nowhere = Port::reserve();
+    let direct = format!(
+        "postgres://postgres@localhost:{}/postgres",
+        nowhere.number()
+    );
+    let mut daemon = options().variable("DIRECT_URL", &direct).serve().await;
     daemon.until_checked("database", 3).await;
     daemon.assert_transitions("database", &["ready"]).await;
     daemon.signal(Signal::INT);
