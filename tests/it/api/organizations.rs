@@ -105,7 +105,7 @@ async fn whatever_is_asked_of_a_version_of_others_is_404() {
                 .replace("{id}", id)
                 .replace("{line_id}", added["id"].as_str().unwrap())
                 .replace("{period}", "annual");
-            let full = full + &ask.query;
+            let full = full + ask.query.as_str();
             let send = async |caller: &Caller| {
                 let (caller, method) = (caller.with(ask.header.0, ask.header.1), &method);
                 let method = Method::try_from(method.as_str()).unwrap();
