@@ -23,8 +23,8 @@ impl Prometheus {
         let configuration = shipped(
             "prometheus/prometheus.yml",
             &[
-                ("127.0.0.1:9640", format!("127.0.0.1:{}", admin[0])),
-                ("127.0.0.1:9641", format!("127.0.0.1:{}", admin[1])),
+                ("127.0.0.1:18001", format!("127.0.0.1:{}", admin[0])),
+                ("127.0.0.1:18002", format!("127.0.0.1:{}", admin[1])),
                 ("_interval: 15s", "_interval: 100ms".to_owned()),
             ],
         );
