@@ -33,6 +33,8 @@ mod coherence;
 
 mod durability;
 
+mod blocker;
+
 mod races;
 
 mod pooled;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Rig;
+use super::blocker::Blocker;
 use crate::support::caller::{Caller, below};
 use crate::support::{
     Daemon, DaemonOptions, FaultProxy, Mode, PATIENCE, Postgres, Redis, RedisOptions, Talker, wait,
@@ -219,46 +220,10 @@ async fn whoever_speaks_garbage_on_the_port_is_no_cache() {
     }
 }
 
-/// Holds up whoever reads lines, until it is released.
-struct Blocker {
-    client: tokio_postgres::Client,
-    _connection: tokio::task::JoinSet<()>,
-}
-
-impl Blocker {
-    async fn of_lines(database: &Postgres) -> Self {
-        let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-        let mut task = tokio::task::JoinSet::new();
-        task.spawn(async move { drop(connection.await) });
-        client
-            .batch_execute("BEGIN; LOCK TABLE budgetd.budget_lines IN ACCESS EXCLUSIVE MODE")
-            .await
-            .unwrap();
-        Self {
-            client,
-            _connection: task,
-        }
-    }
-
-    /// How many statements wait for it.
-    async fn waiting(&self) -> i64 {
-        let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        let row = self.client.query_typed_one(sql, &[]).await.unwrap();
-        row.get(0)
-    }
-
-    async fn until_waiting(&self, count: i64) {
-        wait::until("statements wait", PATIENCE, async || {
-            (self.waiting().await == count).then_some(())
-        })
-        .await;
-    }
-
-    async fn release(self) {
-        self.client.batch_execute("COMMIT").await.unwrap();
-    }
+/// Whoever reads lines waits for it.
+async fn blocker_of_lines(database: &Postgres) -> Blocker {
+    let lock = "LOCK TABLE budgetd.budget_lines IN ACCESS EXCLUSIVE MODE";
+    Blocker::holding(database, lock).await
 }
 
 /// Waits until so many requests are being answered.
@@ -277,7 +242,7 @@ async fn concurrent_misses_compute_once() {
     let planner = rig.caller("planner");
     let (_, path) = version_with_a_line(&planner).await;
     // The computing waits for the lock; so everyone is there before it ends.
-    let blocker = Blocker::of_lines(&rig.database).await;
+    let blocker = blocker_of_lines(&rig.database).await;
     let reads = join_all((0..50).map(|_| planner.get(&path)));
     let release = async {
         blocker.until_waiting(1).await;
@@ -317,7 +282,7 @@ async fn what_is_cached_is_answered_while_slow_reads_hold_what_they_may_of_the_p
             version["id"].as_str().unwrap()
         ));
     }
-    let blocker = Blocker::of_lines(&rig.database).await;
+    let blocker = blocker_of_lines(&rig.database).await;
     let reads = join_all(slow.iter().map(|path| planner.get(path)));
     let meanwhile = async {
         until_in_flight(&rig.daemon, slow.len()).await;

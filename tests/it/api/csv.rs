@@ -177,19 +177,14 @@ async fn every_bad_row_is_told_with_its_number() {
     assert_eq!(unknown.code, 415, "{}", unknown.body);
 }
 
-/// An export holds a connection of the pool, here the only one for exports.
-#[tokio::test]
-async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
-    let rig = Rig::with(|options| options.variable("BUDGETD__DATABASE__POOL_SIZE", "2")).await;
-    let planner = rig.caller("planner");
-    let version = planner.create("Budget", 2026).await;
-    let path = below(&version, "/lines");
-    // More than the system takes on for a client that does not read.
+/// Fills a version and begins an export of it. It is more than the system takes
+/// on for a client that does not read.
+async fn half_read_export(rig: &Rig, path: &str) -> TcpStream {
     let notes = "n".repeat(300);
     let large = rows(80_000)[HEADER.len()..].replace(",\n", &format!(",{notes}\n"));
     let large = format!("{HEADER}{large}");
-    assert_eq!(planner.post_csv(&path, &large).await.code, 201);
-
+    let loaded = rig.caller("planner").post_csv(path, &large).await;
+    assert_eq!(loaded.code, 201, "{}", loaded.body);
     let token = sign(&claims(USER, "viewer"));
     let mut client = TcpStream::connect(("127.0.0.1", rig.daemon.api()))
         .await
@@ -201,6 +196,17 @@ async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
     client.write_all(request.as_bytes()).await.unwrap();
     let mut first = [0];
     client.read_exact(&mut first).await.unwrap();
+    client
+}
+
+/// An export holds a connection of the pool, here the only one for exports.
+#[tokio::test]
+async fn an_export_whose_client_leaves_lets_go_of_its_connection() {
+    let rig = Rig::with(|options| options.variable("BUDGETD__DATABASE__POOL_SIZE", "2")).await;
+    let planner = rig.caller("planner");
+    let version = planner.create("Budget", 2026).await;
+    let path = below(&version, "/lines");
+    let client = half_read_export(&rig, &path).await;
     let as_csv = planner.with("accept", "text/csv");
     assert_eq!(as_csv.get(&path).await.code, 503, "its place is taken");
     assert_eq!(planner.get(&path).await.code, 200, "others go on");
@@ -220,21 +226,7 @@ async fn an_export_that_loses_its_database_is_told_as_a_failure() {
     let planner = rig.caller("planner");
     let version = planner.create("Budget", 2026).await;
     let path = below(&version, "/lines");
-    let notes = "n".repeat(300);
-    let large = rows(80_000)[HEADER.len()..].replace(",\n", &format!(",{notes}\n"));
-    let large = format!("{HEADER}{large}");
-    assert_eq!(planner.post_csv(&path, &large).await.code, 201);
-    let token = sign(&claims(USER, "viewer"));
-    let mut client = TcpStream::connect(("127.0.0.1", rig.daemon.api()))
-        .await
-        .unwrap();
-    let request = format!(
-        "GET /api/v1{path} HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {token}\r\n\
-         accept: text/csv\r\n\r\n"
-    );
-    client.write_all(request.as_bytes()).await.unwrap();
-    let mut first = [0];
-    client.read_exact(&mut first).await.unwrap();
+    let mut client = half_read_export(&rig, &path).await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE query LIKE 'FETCH%' AND pid <> pg_backend_pid()";
     rig.database.execute(cut).await;

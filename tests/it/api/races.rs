@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
 use super::Rig;
+use super::blocker::Blocker;
 use crate::support::caller::{Caller, below};
 use crate::support::wait::{PATIENCE, until};
 use crate::support::{DaemonOptions, FaultProxy, Mode, Postgres, within};
@@ -87,37 +88,19 @@ async fn nobody_writes_to_what_is_being_cloned() {
     let version = planner.create("Source", 2026).await;
     let created = planner.post(&below(&version, "/lines"), line(7011)).await;
     assert_eq!(created.code, 201, "{}", created.body);
-    let (client, connection) = within(
-        "a look",
-        tokio_postgres::connect(&rig.database.url(), NoTls),
-    )
-    .await
-    .unwrap();
-    let mut looking = JoinSet::new();
-    looking.spawn(async move { connection.await.ok() });
     // Rows may be locked, but nothing written: the clone has read its source.
-    client
-        .batch_execute("BEGIN; LOCK TABLE budgetd.budget_versions IN SHARE MODE")
-        .await
-        .unwrap();
-    let until_waiting = async |count: i64| {
-        until("statements wait", PATIENCE, async || {
-            let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-            let row = client.query_typed_one(sql, &[]).await.unwrap();
-            (row.get::<_, i64>(0) == count).then_some(())
-        })
-        .await;
-    };
+    let lock = "LOCK TABLE budgetd.budget_versions IN SHARE MODE";
+    let blocker = Blocker::holding(&rig.database, lock).await;
     let path = below(&version, "/clone");
     let cloning = planner.post(&path, json!({"name": "Copy", "fiscal_year": 2027}));
     let path = below(&version, "/lines");
     let writing = async {
-        until_waiting(1).await;
+        blocker.until_waiting(1).await;
         planner.post(&path, line(7012)).await
     };
     let release = async {
-        until_waiting(2).await;
-        client.batch_execute("COMMIT").await.unwrap();
+        blocker.until_waiting(2).await;
+        blocker.release().await;
     };
     let all = Box::pin(async { tokio::join!(cloning, writing, release) });
     let (cloned, written, ()) = within("all of them", all).await;
@@ -140,30 +123,16 @@ async fn reads_go_on_while_writers_wait_for_each_other() {
     .await;
     let planner = rig.caller("planner");
     let version = planner.create("Budget", 2026).await;
-    let (client, connection) = within(
-        "a look",
-        tokio_postgres::connect(&rig.database.url(), NoTls),
-    )
-    .await
-    .unwrap();
-    let mut looking = JoinSet::new();
-    looking.spawn(async move { connection.await.ok() });
-    client
-        .batch_execute("BEGIN; SELECT FROM budgetd.budget_versions FOR UPDATE")
-        .await
-        .unwrap();
+    let lock = "SELECT FROM budgetd.budget_versions FOR UPDATE";
+    let blocker = Blocker::holding(&rig.database, lock).await;
     let path = below(&version, "/lines");
     let writes = join_all((0..6).map(|number| planner.post(&path, line(7_000 + number))));
     let meanwhile = async {
-        until("as many wait as may", PATIENCE, async || {
-            let sql = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-            let row = client.query_typed_one(sql, &[]).await.unwrap();
-            (row.get::<_, i64>(0) == 2).then_some(())
-        })
-        .await;
+        // As many as may.
+        blocker.until_waiting(2).await;
         let listed = within("a read", planner.get("/budget-versions")).await;
         assert_eq!(listed.code, 200, "{}", listed.body);
-        client.batch_execute("COMMIT").await.unwrap();
+        blocker.release().await;
     };
     let all = Box::pin(async { tokio::join!(writes, meanwhile) });
     let (written, ()) = within("all of them", all).await;
