@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post, put};
 use tokio::sync::Semaphore;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::auth::Verifier;
 use crate::cache::ReadThrough;
@@ -37,6 +37,7 @@ mod views;
 
 mod documents;
 
+pub use documents::openapi;
 pub use views::ComputeError;
 
 /// The cache of what is computed.
@@ -84,37 +85,45 @@ impl Deref for Api {
     }
 }
 
-/// The routes of the API, and their part of `/openapi.json`.
+/// The routes of the API. [`openapi`] describes them.
 pub fn routes(parts: Parts) -> ApiRoutes {
     let exports = Arc::new(Semaphore::new((parts.pool_size / SHARE_OF_EXPORTS).max(1)));
     let api = Api(Arc::new(Shared { parts, exports }));
-    let router = OpenApiRouter::new()
-        .routes(routes!(versions::list, versions::create))
-        .routes(routes!(versions::read, versions::change, versions::delete))
-        .routes(routes!(versions::submit))
-        .routes(routes!(versions::approve))
-        .routes(routes!(versions::supersede))
-        .routes(routes!(versions::clone))
-        .routes(routes!(lines::list, lines::add))
-        .routes(routes!(lines::change, lines::delete))
-        .routes(routes!(views::consolidation))
-        .routes(routes!(views::summary))
-        .routes(routes!(views::periods))
-        .routes(routes!(views::period))
-        .routes(routes!(views::income))
-        .routes(routes!(views::compare));
-    // Clients see the paths with their prefix, the listener's router adds it.
-    let mut documents = OpenApiRouter::new()
-        .nest("/api/v1", router.clone())
-        .into_openapi();
-    documents::complete(&mut documents);
-    let (v1, _) = router.split_for_parts();
-    let v1 = v1
+    let version = get(versions::read)
+        .put(versions::change)
+        .delete(versions::delete);
+    let v1 = Router::new()
+        .route(
+            "/budget-versions",
+            get(versions::list).post(versions::create),
+        )
+        .route("/budget-versions/{id}", version)
+        .route("/budget-versions/{id}/submit", put(versions::submit))
+        .route("/budget-versions/{id}/approve", put(versions::approve))
+        .route("/budget-versions/{id}/supersede", put(versions::supersede))
+        .route("/budget-versions/{id}/clone", post(versions::clone))
+        .route(
+            "/budget-versions/{id}/lines",
+            get(lines::list).post(lines::add),
+        )
+        .route(
+            "/budget-versions/{id}/lines/{line_id}",
+            put(lines::change).delete(lines::delete),
+        )
+        .route("/consolidation/{id}", get(views::consolidation))
+        .route("/consolidation/{id}/summary", get(views::summary))
+        .route(
+            "/consolidation/{id}/statements/periods",
+            get(views::periods),
+        )
+        .route(
+            "/consolidation/{id}/statements/periods/{period}",
+            get(views::period),
+        )
+        .route("/consolidation/{id}/statements/income", get(views::income))
+        .route("/analysis/compare", get(views::compare))
         .layer(from_fn_with_state(api.clone(), access::admit))
         .layer(from_fn(access::report))
         .with_state(api);
-    ApiRoutes {
-        v1,
-        documents: Some(documents),
-    }
+    ApiRoutes(v1)
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
@@ -60,7 +60,7 @@ pub enum Format {
 /// The running log. Dropping it writes out what waits, for a second at most.
 #[derive(Debug)]
 pub struct Telemetry {
-    level: reload::Handle<EnvFilter, Registry>,
+    level: reload::Handle<Targets, Registry>,
     lost: LostLines,
     worker: Option<WorkerGuard>,
     #[cfg(feature = "otel")]
@@ -106,7 +106,7 @@ impl Telemetry {
             let lines = json::Lines::new(SERVICE, environment);
             layer.with_ansi(false).event_format(lines).boxed()
         };
-        let (filter, level) = reload::Layer::new(EnvFilter::try_new(level)?);
+        let (filter, level) = reload::Layer::new(level.parse::<Targets>()?);
         tracing_subscriber::registry()
             .with(filter)
             .with(layer)
@@ -124,7 +124,7 @@ impl Telemetry {
 
     /// Changes the level while running.
     pub fn set_level(&self, level: &str) -> Result<(), Error> {
-        Ok(self.level.reload(EnvFilter::try_new(level)?)?)
+        Ok(self.level.reload(level.parse::<Targets>()?)?)
     }
 
     /// A count of the lines that nobody got to see.

@@ -1,11 +1,15 @@
-//! What `/openapi.json` tells of all paths alike.
+//! The description of the API, which `/openapi.json` serves as it stands in
+//! `docs/openapi.json`. It takes megabytes to put together, so that is not done
+//! in the daemon.
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi, RefOr};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::{IntoParams, IntoResponses, OpenApi as _, ToSchema};
 
+use super::{lines, versions, views};
 use crate::budget::Problem;
+use crate::http;
 
 /// An error.
 #[derive(ToSchema)]
@@ -153,17 +157,46 @@ pub(super) struct IfNoneMatch {
     tag: String,
 }
 
-/// What responses refer to.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(Detail, Invalid, Unprocessable, RateExceeded, Problem)))]
-struct Errors;
+#[openapi(
+    paths(
+        versions::list,
+        versions::create,
+        versions::read,
+        versions::change,
+        versions::delete,
+        versions::submit,
+        versions::approve,
+        versions::supersede,
+        versions::clone,
+        lines::list,
+        lines::add,
+        lines::change,
+        lines::delete,
+        views::consolidation,
+        views::summary,
+        views::periods,
+        views::period,
+        views::income,
+        views::compare,
+    ),
+    components(schemas(Detail, Invalid, Unprocessable, RateExceeded, Problem))
+)]
+struct Budget;
 
-/// Adds what errors refer to, that every path needs a token, and what `OpenAPI`
-/// asks for and handlers do not say.
-pub(super) fn complete(documents: &mut OpenApi) {
+/// Describes every path of the API listener.
+pub fn openapi() -> OpenApi {
+    let mut budget = Budget::openapi();
+    complete(&mut budget);
+    // Handlers are told the paths without the prefix, clients see it.
+    http::openapi().nest("/api/v1", budget)
+}
+
+/// Says that every path needs a token, and what `OpenAPI` asks for and handlers
+/// do not say.
+fn complete(documents: &mut OpenApi) {
     const NAME: &str = "bearer";
 
-    documents.merge(<Errors as utoipa::OpenApi>::openapi());
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = documents.components.get_or_insert_with(Components::new);
     components.add_security_scheme(NAME, scheme);

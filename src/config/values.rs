@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use figment::value::Value;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::section::Leaf;
 
@@ -194,7 +194,7 @@ pub(super) fn directives(leaf: &Leaf) -> Parsed<String> {
     };
     let directives: Vec<&str> = text.split(',').map(str::trim).collect();
     if directives.iter().all(|directive| known(directive))
-        && EnvFilter::builder().parse(directives.join(",")).is_ok()
+        && directives.join(",").parse::<Targets>().is_ok()
     {
         Ok(directives.join(","))
     } else {

@@ -9,26 +9,22 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::exchange::Exchange;
 use super::front::Context;
 use super::health::VERSION;
 use super::{error, readiness};
 
+mod docs;
+
 mod documents;
 
-/// What the budget API brings along.
+pub use documents::openapi;
+
+/// The routes under `/api/v1`, without that prefix. They stand behind the door
+/// of [`readiness::guard`]; an unknown path among them is 404.
 #[derive(Default)]
-pub struct ApiRoutes {
-    /// Routes under `/api/v1`, without that prefix. They stand behind the door
-    /// of [`readiness::guard`]; an unknown path among them is 404.
-    pub v1: Router,
-    /// Their part of `/openapi.json`, with full paths.
-    pub documents: Option<OpenApi>,
-}
+pub struct ApiRoutes(pub Router);
 
 impl fmt::Debug for ApiRoutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,23 +33,11 @@ impl fmt::Debug for ApiRoutes {
 }
 
 pub(super) fn router(context: &Context, routes: ApiRoutes) -> Router {
-    let title = context.settings.load().title.clone();
-    let mut documents = documents::Health::openapi();
-    documents.info.title.clone_from(&title);
-    VERSION.clone_into(&mut documents.info.version);
-    if let Some(more) = routes.documents {
-        documents.merge(more);
-    }
-    // The page must work without the internet: no badge of a remote validator.
-    let page = SwaggerUi::new("/docs")
-        .config(Config::new(["/openapi.json"]).validator_url("none"))
-        .url("/openapi.json", documents);
-
-    let v1 = routes.v1.fallback(unknown_path);
+    let v1 = routes.0.fallback(unknown_path);
     let paths = Router::new()
         .route("/", get(welcome).with_state(context.clone()))
         .nest("/api/v1", readiness::guard(v1, context.readiness()))
-        .merge(page);
+        .merge(docs::router().with_state(context.clone()));
     with_defaults(with_cache_statistics(paths, context))
 }
 

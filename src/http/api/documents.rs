@@ -1,15 +1,21 @@
 //! The health paths as `/openapi.json` tells them. The functions only carry
 //! the description: these paths are answered before the router is asked.
 
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(
-    info(description = "Opens only when everything it needs is up."),
+    info(title = "Budget API", description = "Opens only when everything it needs is up."),
     paths(health, live, ready, startup, cache),
     tags((name = "health", description = "Answered from memory, without asking a dependency."))
 )]
-pub(super) struct Health;
+struct Health;
+
+/// Describes the health paths.
+pub fn openapi() -> OpenApi {
+    Health::openapi()
+}
 
 macro_rules! documented {
     ($(#[$attribute:meta])* $name:ident) => {

@@ -135,11 +135,7 @@ impl Builder {
     /// The API front, and what must not be dropped while it serves.
     pub(crate) fn front(self) -> (Arc<Front>, (Writer, PhaseWriter)) {
         let (context, v1, health, phase) = self.parts();
-        let routes = ApiRoutes {
-            v1,
-            documents: None,
-        };
-        (Front::api(&context, routes), (health, phase))
+        (Front::api(&context, ApiRoutes(v1)), (health, phase))
     }
 
     pub(crate) async fn start(self) -> Server {
@@ -148,11 +144,7 @@ impl Builder {
             .await
             .unwrap();
         let address = bound.address();
-        let routes = ApiRoutes {
-            v1,
-            documents: None,
-        };
-        let front = Front::api(&context, routes);
+        let front = Front::api(&context, ApiRoutes(v1));
         let stop = Stop::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(bound.listen().unwrap(), front, stop.clone()));

@@ -6,6 +6,18 @@ use serde_json::Value;
 
 use super::Rig;
 
+#[test]
+fn the_document_is_what_the_code_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let document = std::fs::read_to_string(path).expect("there is a document");
+    let described = budgetd::api::openapi().to_pretty_json().unwrap();
+    assert!(
+        document.trim_end() == described,
+        "docs/openapi.json is not what the code says: \
+         run `cargo run --example openapi > docs/openapi.json`"
+    );
+}
+
 #[tokio::test]
 async fn every_path_is_documented_with_its_statuses() {
     let rig = Rig::start().await;
