@@ -11,7 +11,6 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Verifier;
 use crate::cache::ReadThrough;
-use crate::http::ApiRoutes;
 use crate::limits::RateLimiter;
 use crate::store::Store;
 
@@ -85,14 +84,14 @@ impl Deref for Api {
     }
 }
 
-/// The routes of the API. [`openapi`] describes them.
-pub fn routes(parts: Parts) -> ApiRoutes {
+/// The routes under `/api/v1`. [`openapi`] describes them.
+pub fn routes(parts: Parts) -> Router {
     let exports = Arc::new(Semaphore::new((parts.pool_size / SHARE_OF_EXPORTS).max(1)));
     let api = Api(Arc::new(Shared { parts, exports }));
     let version = get(versions::read)
         .put(versions::change)
         .delete(versions::delete);
-    let v1 = Router::new()
+    Router::new()
         .route(
             "/budget-versions",
             get(versions::list).post(versions::create),
@@ -124,6 +123,5 @@ pub fn routes(parts: Parts) -> ApiRoutes {
         .route("/analysis/compare", get(views::compare))
         .layer(from_fn_with_state(api.clone(), access::admit))
         .layer(from_fn(access::report))
-        .with_state(api);
-    ApiRoutes(v1)
+        .with_state(api)
 }

@@ -53,7 +53,7 @@ pub mod metrics;
 mod tests;
 
 pub use admin::{AdminActions, CheckNow};
-pub use api::{ApiRoutes, openapi};
+pub use api::openapi;
 pub use front::{Context, Front, Settings};
 pub use listener::{AdminListener, BoundListener, ListenError};
 pub use server::{CutRequest, Outcome, Stop, serve};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use prometheus_client::registry::Registry;
 
 use super::{lines, within};
@@ -13,7 +14,6 @@ use crate::cache;
 use crate::config::{self, Config, Dependency};
 use crate::dependency::{CACHE, DATABASE, Name, SUPABASE_AUTH};
 use crate::health::Reader;
-use crate::http::ApiRoutes;
 use crate::limits::RateLimiter;
 use crate::store::Store;
 use crate::supervisor::Handle;
@@ -67,7 +67,7 @@ impl Clients {
     }
 
     /// The routes of the API, answered with these.
-    pub(super) fn routes(&self) -> ApiRoutes {
+    pub(super) fn routes(&self) -> Router {
         api::routes(api::Parts {
             store: self.store.clone(),
             views: self.views.clone(),

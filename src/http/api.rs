@@ -1,6 +1,5 @@
 //! The routes of the API listener.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -21,19 +20,10 @@ mod documents;
 
 pub use documents::openapi;
 
-/// The routes under `/api/v1`, without that prefix. They stand behind the door
-/// of [`readiness::guard`]; an unknown path among them is 404.
-#[derive(Default)]
-pub struct ApiRoutes(pub Router);
-
-impl fmt::Debug for ApiRoutes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiRoutes").finish_non_exhaustive()
-    }
-}
-
-pub(super) fn router(context: &Context, routes: ApiRoutes) -> Router {
-    let v1 = routes.0.fallback(unknown_path);
+/// Takes the routes under `/api/v1`, without that prefix. They stand behind the
+/// door of [`readiness::guard`]; an unknown path among them is 404.
+pub(super) fn router(context: &Context, v1: Router) -> Router {
+    let v1 = v1.fallback(unknown_path);
     let paths = Router::new()
         .route("/", get(welcome).with_state(context.clone()))
         .nest("/api/v1", readiness::guard(v1, context.readiness()))

@@ -10,7 +10,7 @@ use tower_http::cors::CorsLayer;
 
 use super::admin::{self, AdminActions};
 use super::admission::MAX_ADMIN_CONNECTIONS;
-use super::api::{self, ApiRoutes};
+use super::api;
 use super::connection::Deadlines;
 use super::cors;
 use super::health::{CacheStatistics, HealthEndpoint, Liveness};
@@ -90,10 +90,10 @@ impl fmt::Debug for Front {
 }
 
 impl Front {
-    pub fn api(context: &Context, routes: ApiRoutes) -> Arc<Self> {
+    pub fn api(context: &Context, v1: Router) -> Arc<Self> {
         Arc::new(Self {
             health: context.health_endpoint(false),
-            router: api::router(context, routes),
+            router: api::router(context, v1),
             cors: Some(cors::layer(context.settings.clone())),
             meters: Arc::new(Meters::new(&context.metrics, "api")),
             settings: context.settings.clone(),

@@ -39,7 +39,8 @@ pub(super) fn router() -> Router<Context> {
 }
 
 async fn document(State(context): State<Context>) -> Json<Value> {
-    let mut document: Value = serde_json::from_str(DOCUMENT).unwrap_or_default();
+    let document = serde_json::from_str(DOCUMENT);
+    let mut document: Value = document.expect("it was written as JSON");
     document["info"]["title"] = json!(context.settings.load().title);
     Json(document)
 }

@@ -20,8 +20,8 @@ use crate::health::{self, DependencyHealth, Snapshot, StartDeadline, Status, Wri
 use crate::http::health::Liveness;
 use crate::http::metrics::Metrics;
 use crate::http::{
-    AdminActions, AdminListener, ApiRoutes, BoundListener, CheckNow, Context, Front, Outcome,
-    Settings, Stop, serve,
+    AdminActions, AdminListener, BoundListener, CheckNow, Context, Front, Outcome, Settings, Stop,
+    serve,
 };
 use crate::shutdown::{self, Phase, PhaseWriter};
 
@@ -135,7 +135,7 @@ impl Builder {
     /// The API front, and what must not be dropped while it serves.
     pub(crate) fn front(self) -> (Arc<Front>, (Writer, PhaseWriter)) {
         let (context, v1, health, phase) = self.parts();
-        (Front::api(&context, ApiRoutes(v1)), (health, phase))
+        (Front::api(&context, v1), (health, phase))
     }
 
     pub(crate) async fn start(self) -> Server {
@@ -144,7 +144,7 @@ impl Builder {
             .await
             .unwrap();
         let address = bound.address();
-        let front = Front::api(&context, ApiRoutes(v1));
+        let front = Front::api(&context, v1);
         let stop = Stop::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(bound.listen().unwrap(), front, stop.clone()));
