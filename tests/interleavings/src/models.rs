@@ -10,7 +10,7 @@ use crate::program::http::drain;
 
 /// How often at most a thread is interrupted where it could go on. Nearly all
 /// errors need no more than two; `INTERLEAVINGS_BOUND=none` explores them all.
-const BOUND: usize = 3;
+const BOUND: usize = 5;
 
 const MODELS: &[(&str, fn())] = &[
     (

@@ -6,7 +6,7 @@ use crate::real::future::poll_fn;
 use crate::real::pin::Pin;
 use crate::real::sync::Arc;
 
-pub(crate) use crate::real::task::{Context, Poll, Waker};
+pub(crate) use crate::real::task::{Poll, Waker};
 
 use loom::sync::Mutex;
 
