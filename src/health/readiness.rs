@@ -184,4 +184,36 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_balancer_sends_requests_where_the_contract_says_200() {
+        for overall in Overall::ALL {
+            let ready = matches!(overall, Overall::Ok | Overall::Degraded);
+            assert_eq!(overall.is_ready(), ready, "{overall}");
+        }
+    }
+
+    #[test]
+    fn state_and_phase_are_read_together() {
+        let empty = |sequence| crate::health::Snapshot {
+            sequence,
+            dependencies: Vec::new(),
+            timeline: Arc::default(),
+        };
+        let (mut writer, health) = crate::health::channel(empty(1), |_| bytes::Bytes::new());
+        let (mut phase_writer, phase) = crate::shutdown::phase();
+        let readiness = Readiness { health, phase };
+        let now = || {
+            let (published, phase) = readiness.now();
+            let (again, course) = readiness.course();
+            assert_eq!(course.phase, phase);
+            assert_eq!(again.snapshot, published.snapshot);
+            (published.snapshot.sequence, phase)
+        };
+        assert_eq!(now(), (1, Phase::Starting));
+        writer.publish(empty(2));
+        assert_eq!(now(), (2, Phase::Starting));
+        phase_writer.advance(Phase::Serving);
+        assert_eq!(now(), (2, Phase::Serving));
+    }
 }
