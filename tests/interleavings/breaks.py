@@ -149,11 +149,12 @@ def main():
             sys.exit(f"cannot break {file}: what is to be broken does not stand there once:\n{before}")
         with open(path, "w", encoding="utf-8") as source:
             source.write(text.replace(before, after))
-        target = ("--target-dir", os.path.join(ROOT, "target", "interleavings"))
-        built = run("cargo", "build", "--quiet", "--locked", *target)
+        # A target folder of its own: cargo would take what is broken for fresh.
+        target = os.path.join(COPY, "target")
+        built = run("cargo", "build", "--quiet", "--locked", "--target-dir", target)
         if built.returncode != 0:
             sys.exit(f"cannot build what is broken in {file}:\n{built.stderr}")
-        program = os.path.join(ROOT, "target", "interleavings", "debug", "interleavings")
+        program = os.path.join(target, "debug", "interleavings")
         try:
             noticed = run(program, timeout=300).returncode != 0
         except subprocess.TimeoutExpired:
