@@ -9,6 +9,12 @@
 //! loom, because it explores instead of sampling, and because it knows what
 //! `Relaxed` and `Acquire` promise: schedulers that take every atomic for
 //! sequentially consistent pass a wrong ordering.
+//!
+//! ThreadSanitizer would add nothing to it. A data race cannot be written in a
+//! program that forbids `unsafe`; the libraries that have some are run by Miri
+//! (`etc/miri`), which knows fences, while the sanitizer does not and reports
+//! what is none. A wrong order of atomics, which can be written, is no data
+//! race.
 
 #![forbid(unsafe_code)]
 // The files hold more than is used here.
