@@ -46,3 +46,19 @@ impl From<Exit> for ExitCode {
         Self::from(exit.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_signal_ends_as_shells_know_it() {
+        assert_eq!(Exit::Signal(15).code(), 143);
+        assert_eq!(Exit::Signal(2).code(), 130);
+        assert_eq!(
+            Exit::Signal(255).code(),
+            255,
+            "no number wraps round to success"
+        );
+    }
+}

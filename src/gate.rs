@@ -110,4 +110,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn others_learn_of_it_through_the_phase() {
+        let (writer, phase) = crate::shutdown::phase();
+        let mut gate = Gate::new(writer);
+        let now = |gate: &Gate| (gate.phase(), phase.get());
+        assert_eq!(now(&gate), (Phase::Starting, Phase::Starting));
+        gate.opened();
+        assert_eq!(now(&gate), (Phase::Serving, Phase::Serving));
+        gate.drain();
+        assert_eq!(now(&gate), (Phase::Draining, Phase::Draining));
+        gate.opened();
+        assert_eq!(now(&gate), (Phase::Draining, Phase::Draining));
+        gate.stopped();
+        assert_eq!(now(&gate), (Phase::Stopped, Phase::Stopped));
+        assert!(phase.gate_opened());
+    }
 }

@@ -237,3 +237,6 @@ impl Reader {
         Ok(published)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub mod file_limit;
 
 mod admission;
 
+mod roster;
+
 mod server;
 
 mod connection;

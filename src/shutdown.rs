@@ -157,6 +157,8 @@ fn decode(bits: u8) -> Phase {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -193,5 +195,41 @@ mod tests {
         let (writer, mut reader) = phase();
         drop(writer);
         reader.reached(Phase::Stopped).await;
+    }
+
+    #[tokio::test]
+    async fn the_same_phase_again_changes_nothing() {
+        let (mut writer, reader) = phase();
+        for phase in Phase::ALL {
+            writer.advance(phase);
+            let course = reader.course();
+            assert_eq!((course.phase, reader.get()), (phase, phase));
+            writer.advance(phase);
+            assert_eq!(reader.course(), course);
+            assert_eq!(reader.gate_opened(), phase >= Phase::Serving);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_phase_waits_no_longer_and_no_shorter() {
+        let (mut writer, reader) = phase();
+        let reached = |phase| {
+            let mut reader = reader.clone();
+            async move { reader.reached(phase).await }.now_or_never()
+        };
+        let left = |phase| {
+            let mut reader = reader.clone();
+            async move { reader.left(phase).await }.now_or_never()
+        };
+        for now in Phase::ALL {
+            writer.advance(now);
+            for phase in Phase::ALL {
+                assert_eq!(reached(phase).is_some(), phase <= now, "{phase} at {now}");
+                assert_eq!(left(phase).is_some(), phase < now, "{phase} at {now}");
+            }
+        }
+        drop(writer);
+        assert!(left(Phase::Draining).is_some(), "it was left before");
+        assert!(left(Phase::Stopped).is_none(), "nothing comes after it");
     }
 }

@@ -112,3 +112,21 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_those_of_the_operating_system() {
+        for (signal, name, number) in [
+            (Signal::Hangup, "SIGHUP", rustix::process::Signal::HUP),
+            (Signal::Interrupt, "SIGINT", rustix::process::Signal::INT),
+            (Signal::User1, "SIGUSR1", rustix::process::Signal::USR1),
+            (Signal::Terminate, "SIGTERM", rustix::process::Signal::TERM),
+        ] {
+            assert_eq!(signal.as_str(), name);
+            assert_eq!(i32::from(signal.number()), number.as_raw());
+        }
+    }
+}

@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::dependency::Name;
+use crate::health::readiness::Readiness;
 use crate::health::{Reader, Status};
 use crate::shutdown::{Phase, PhaseReader};
 use crate::telemetry::LostLines;
@@ -32,8 +33,7 @@ impl Meters {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
         registry.register_collector(Box::new(State {
-            health,
-            phase,
+            readiness: Readiness { health, phase },
             lost,
             rendered: Mutex::default(),
         }));
@@ -123,8 +123,7 @@ impl Collector for Process {
 /// What the daemon knows.
 #[derive(Debug)]
 struct State {
-    health: Reader,
-    phase: PhaseReader,
+    readiness: Readiness,
     lost: LostLines,
     /// Names that were rendered: a reload may remove a dependency, and its
     /// last value must not stand for ever.
@@ -133,14 +132,15 @@ struct State {
 
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let now = self.phase.get();
+        let (published, now) = self.readiness.now();
         gauges(
             &mut encoder,
             "budgetd_phase",
             "1 for the phase that the daemon is in, by phase.",
             Phase::ALL.map(|phase| ([("phase", phase.as_str())], u64::from(phase == now))),
         )?;
-        let open = now == Phase::Serving || now == Phase::Draining && self.phase.gate_opened();
+        let open =
+            now == Phase::Serving || now == Phase::Draining && self.readiness.phase.gate_opened();
         gauges(
             &mut encoder,
             "budgetd_gate_open",
@@ -153,7 +153,6 @@ impl Collector for State {
             "Log lines that were lost because stdout stalled or could not be written to.",
             self.lost.count() as u64,
         )?;
-        let published = self.health.current();
         let ready = published.verdict.overall(now).is_ready();
         gauges(
             &mut encoder,

@@ -89,6 +89,23 @@ fn a_need_may_be_as_strong_or_stronger() {
     }
 }
 
+#[test]
+fn of_very_many_names_some_are_shown() {
+    let mut dependencies: Vec<Dependency> = (0..12)
+        .map(|n| dependency(&format!("n{n}"), Policy::Optional, &[]))
+        .collect();
+    dependencies[0].needs = vec!["nobody".parse().unwrap()];
+    assert_eq!(
+        refusals(&dependencies),
+        [
+            "dependencies.n0.needs: there is no dependency named nobody; \
+             known are n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 2 more"
+        ]
+    );
+    let exactly = &dependencies[..10];
+    assert!(refusals(exactly)[0].ends_with("n8, n9"));
+}
+
 proptest! {
     /// Edges that only point to earlier names can form no cycle, whatever
     /// order the names are configured in.

@@ -1,11 +1,12 @@
-//! The verdict over the whole graph: a pure function of phase and statuses.
+//! The verdict over the whole graph: a pure function of phase and statuses,
+//! and the way to read both as they were at one instant.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{DependencyHealth, Status};
+use super::{DependencyHealth, Published, Reader, Status};
 use crate::dependency::Policy;
-use crate::shutdown::Phase;
+use crate::shutdown::{Course, Phase, PhaseReader};
 
 /// What readiness says of the daemon as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +98,46 @@ impl Verdict {
     }
 }
 
+/// What readiness is said of: state and phase, read without a lock.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    pub health: Reader,
+    pub phase: PhaseReader,
+}
+
+impl Readiness {
+    /// State and phase of one and the same instant.
+    pub fn now(&self) -> (Arc<Published>, Phase) {
+        self.while_it_stands(PhaseReader::get)
+    }
+
+    /// The same with the times of the phase; for people, because it takes a
+    /// lock.
+    pub fn course(&self) -> (Arc<Published>, Course) {
+        self.while_it_stands(PhaseReader::course)
+    }
+
+    /// Reads the state between two looks at the phase that see the same. Of
+    /// two things that are read one after the other, both may change in
+    /// between: what they add up to, `unavailable` while the gate was shut for
+    /// instance, need never have been so. A phase never comes back, so this
+    /// ends after a few turns at most.
+    fn while_it_stands<P: PartialEq>(
+        &self,
+        look: impl Fn(&PhaseReader) -> P,
+    ) -> (Arc<Published>, P) {
+        let mut before = look(&self.phase);
+        loop {
+            let published = self.health.current();
+            let after = look(&self.phase);
+            if after == before {
+                return (published, before);
+            }
+            before = after;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +183,37 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_balancer_sends_requests_where_the_contract_says_200() {
+        for overall in Overall::ALL {
+            let ready = matches!(overall, Overall::Ok | Overall::Degraded);
+            assert_eq!(overall.is_ready(), ready, "{overall}");
+        }
+    }
+
+    #[test]
+    fn state_and_phase_are_read_together() {
+        let empty = |sequence| crate::health::Snapshot {
+            sequence,
+            dependencies: Vec::new(),
+            timeline: Arc::default(),
+        };
+        let (mut writer, health) = crate::health::channel(empty(1), |_| bytes::Bytes::new());
+        let (mut phase_writer, phase) = crate::shutdown::phase();
+        let readiness = Readiness { health, phase };
+        let now = || {
+            let (published, phase) = readiness.now();
+            let (again, course) = readiness.course();
+            assert_eq!(course.phase, phase);
+            assert_eq!(again.snapshot, published.snapshot);
+            (published.snapshot.sequence, phase)
+        };
+        assert_eq!(now(), (1, Phase::Starting));
+        writer.publish(empty(2));
+        assert_eq!(now(), (2, Phase::Starting));
+        phase_writer.advance(Phase::Serving);
+        assert_eq!(now(), (2, Phase::Serving));
     }
 }

@@ -3,7 +3,8 @@
 //! hyper tells nobody when the first byte of a request arrives or whether a
 //! write is stuck, so the `transport` it reads from and writes to is watched.
 //! All of it happens inside one task; the atomics are there because the parts
-//! travel in `Send` futures, not because anything races.
+//! travel in `Send` futures, not because anything races. Others may look when
+//! that task has been joined.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,8 @@ pub(super) struct Activity {
     unread: AtomicBool,
     /// The last request's body was not read to its end.
     body_unread: AtomicBool,
+    /// It ended in the middle of a request.
+    cut: AtomicBool,
     /// What is being handled, or was last; health answers leave no trace here.
     exchange: Mutex<Option<Arc<Exchange>>>,
 }
@@ -151,8 +154,20 @@ impl Activity {
     }
 
     /// Whether closing now would cut a request short.
-    pub(super) fn is_in_flight(&self) -> bool {
+    fn is_in_flight(&self) -> bool {
         matches!(self.stage(), Stage::Handling | Stage::Responding) || self.is_write_blocked()
+    }
+
+    /// Notes, when it is dropped, whether that cuts a request short. It must go
+    /// before what serves the connection does: a response that is dropped
+    /// counts as ended.
+    pub(super) fn end(self: &Arc<Self>) -> End {
+        End(self.clone())
+    }
+
+    /// Whether it ended in the middle of a request.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     pub(super) fn set_exchange(&self, exchange: Arc<Exchange>) {
@@ -164,5 +179,15 @@ impl Activity {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// The end of a connection, whichever way it comes.
+#[derive(Debug)]
+pub(super) struct End(Arc<Activity>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.cut.store(self.0.is_in_flight(), Relaxed);
     }
 }

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::activity::{Activity, Stage};
+use super::activity::{Activity, End, Stage};
 use super::error;
 use super::exchange::ResponseBody;
 use super::transport::{Transport, Watched};
@@ -96,6 +96,7 @@ where
         .serve_connection(io, service);
     let now = Instant::now();
     let mut driver = Driver {
+        end: activity.end(),
         hyper,
         changes: activity.changes(),
         activity,
@@ -109,8 +110,12 @@ where
     };
     let ended = (&mut driver).await;
     let Driver {
-        hyper, activity, ..
+        end,
+        hyper,
+        activity,
+        ..
     } = driver;
+    drop(end);
     let transport = hyper.into_parts().io.into_inner().into_inner();
     finish(transport, &activity, ended).await;
     ended
@@ -137,6 +142,8 @@ where
             Error = std::convert::Infallible,
         >,
 {
+    /// Stands first, because fields are dropped in their order.
+    end: End,
     hyper: http1::Connection<TokioIo<Watched<T>>, S>,
     activity: Arc<Activity>,
     deadlines: Deadlines,

@@ -15,9 +15,9 @@ use super::connection::Deadlines;
 use super::cors;
 use super::health::{CacheStatistics, HealthEndpoint, Liveness};
 use super::metrics::{Meters, Metrics};
-use super::readiness::Readiness;
 use crate::config;
 use crate::health::Reader;
+use crate::health::readiness::Readiness;
 use crate::shutdown::{Phase, PhaseReader};
 
 /// The settings of the API listener, replaced by a reload. Connections read

@@ -14,10 +14,9 @@ use tokio::time::Instant;
 
 use super::error::JSON;
 use super::front::Settings;
-use super::readiness::Readiness;
 use crate::config::HealthDetails;
-use crate::health::Published;
-use crate::health::readiness::Verdict;
+use crate::health::readiness::{Readiness, Verdict};
+use crate::shutdown::Phase;
 
 mod document;
 mod selection;
@@ -123,22 +122,22 @@ impl HealthEndpoint {
     }
 
     fn ready(&self, query: Option<&str>) -> Response<Bytes> {
-        let published = self.readiness.health.current();
+        let (published, phase) = self.readiness.now();
         let selection = query.map(Selection::parse).unwrap_or_default();
         if selection.is_default() {
-            return self.readiness_document(published.verdict, &published.body);
+            return self.readiness_document(phase, published.verdict, &published.body);
         }
         match selection.of(&published.snapshot) {
             Ok(chosen) => {
                 let verdict = Verdict::of(chosen.iter().copied());
-                self.readiness_document(verdict, &document::checks(&chosen))
+                self.readiness_document(phase, verdict, &document::checks(&chosen))
             }
             Err(unknown) => detail(StatusCode::NOT_FOUND, &unknown.to_string()),
         }
     }
 
-    fn readiness_document(&self, verdict: Verdict, checks: &[u8]) -> Response<Bytes> {
-        let overall = verdict.overall(self.readiness.phase.get());
+    fn readiness_document(&self, phase: Phase, verdict: Verdict, checks: &[u8]) -> Response<Bytes> {
+        let overall = verdict.overall(phase);
         let tells_all =
             self.tells_all || self.settings.load().health_details == HealthDetails::Full;
         let checks = if tells_all { checks } else { &[] };
@@ -170,9 +169,8 @@ impl HealthEndpoint {
     }
 
     pub(super) fn status_document(&self) -> Response<Bytes> {
-        let published: Arc<Published> = self.readiness.health.current();
-        let document =
-            StatusDocument::new(&published, &self.readiness.phase, self.uptime_seconds());
+        let (published, course) = self.readiness.course();
+        let document = StatusDocument::new(&published, course, self.uptime_seconds());
         match serde_json::to_vec(&document) {
             Ok(body) => answer(StatusCode::OK, body),
             Err(error) => detail(

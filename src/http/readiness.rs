@@ -1,4 +1,4 @@
-//! Whether requests can be served now, and the door that says no.
+//! The door that says no while requests cannot be served.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -6,22 +6,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 
 use super::error;
-use crate::health::Reader;
-use crate::health::readiness::Overall;
-use crate::shutdown::PhaseReader;
-
-/// The verdict of this instant, read without a lock.
-#[derive(Debug, Clone)]
-pub struct Readiness {
-    pub health: Reader,
-    pub phase: PhaseReader,
-}
-
-impl Readiness {
-    pub fn overall(&self) -> Overall {
-        self.health.current().verdict.overall(self.phase.get())
-    }
-}
+use crate::health::readiness::Readiness;
 
 /// Puts `router` behind the door: while a required dependency is not up, every
 /// request to it is answered 503 at once, with a time to come back.

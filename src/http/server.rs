@@ -1,7 +1,6 @@
 //! The accept loop of one listener: it owns every connection, seats new ones,
 //! and ends them in order.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
@@ -11,15 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use rustix::io::Errno;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
-use super::admission::{Admission, Seat};
+use super::admission::Seat;
 use super::connection::{self, Deadlines};
 use super::error;
 use super::front::Front;
+use super::roster::{Gone, Roster};
 use super::service::ConnectionService;
 use super::transport::Transport;
 
@@ -77,8 +76,8 @@ pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) 
             biased;
             () = stop.accepting.cancelled() => break,
             () = stop.cut.cancelled() => break,
-            Some(ended) = connections.tasks.join_next_with_id() => {
-                connections.left(ended);
+            Some(gone) = connections.roster.next_gone() => {
+                connections.left(&gone);
                 // What it held may be enough for another one.
                 try_again = Instant::now();
             }
@@ -95,7 +94,7 @@ pub async fn serve<A: Acceptor>(mut listener: A, front: Arc<Front>, stop: Stop) 
                         tracing::warn!(
                             event = "accept_paused",
                             error = %error,
-                            connections = connections.tasks.len(),
+                            connections = connections.roster.len(),
                             hint = "raise LimitNOFILE= (`ulimit -n`) or lower `api.max_connections`",
                             "Accepting connections is paused"
                         );
@@ -148,9 +147,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connections {
     front: Arc<Front>,
     stop: CancellationToken,
-    tasks: JoinSet<()>,
-    seats: HashMap<Id, (Seat, Arc<Activity>)>,
-    admission: Admission,
+    roster: Roster,
     busy: Bytes,
 }
 
@@ -159,20 +156,18 @@ impl Connections {
         Self {
             front,
             stop,
-            tasks: JoinSet::new(),
-            seats: HashMap::new(),
-            admission: Admission::default(),
+            roster: Roster::default(),
             busy: Bytes::new(),
         }
     }
 
     fn seat<T: Transport>(&mut self, stream: T, peer: Option<IpAddr>) {
         // Seats that were left in the meantime are free.
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            self.left(ended);
+        while let Some(gone) = self.roster.try_next_gone() {
+            self.left(&gone);
         }
         let meters = &self.front.meters;
-        let seat = self.admission.enter(self.front.max_connections());
+        let seat = self.roster.enter(self.front.max_connections());
         let refused = match seat {
             Some(Seat::Full) => None,
             Some(Seat::Reserve) => Some(&meters.rejected_reserve),
@@ -184,11 +179,11 @@ impl Connections {
         }
         let Some(seat) = seat else { return };
         let activity = Arc::new(Activity::default());
-        let task = match seat {
+        match seat {
             Seat::Overflow => {
                 let busy = self.busy();
-                self.tasks
-                    .spawn(async move { connection::refuse(stream, &busy).await })
+                let refusing = async move { connection::refuse(stream, &busy).await };
+                self.roster.seat(seat, activity, refusing);
             }
             Seat::Full | Seat::Reserve => {
                 let service = ConnectionService {
@@ -201,14 +196,13 @@ impl Connections {
                     Seat::Full => self.front.deadlines(),
                     _ => RESERVE_DEADLINES,
                 };
-                let (activity, stop) = (activity.clone(), self.stop.clone());
-                self.tasks.spawn(async move {
-                    let ended = connection::serve(stream, activity, service, deadlines, stop).await;
+                let (serving, stop) = (activity.clone(), self.stop.clone());
+                self.roster.seat(seat, activity, async move {
+                    let ended = connection::serve(stream, serving, service, deadlines, stop).await;
                     tracing::trace!(?ended, "connection ended");
-                })
+                });
             }
-        };
-        self.seats.insert(task.id(), (seat, activity));
+        }
         self.count();
     }
 
@@ -221,26 +215,18 @@ impl Connections {
         self.busy.clone()
     }
 
-    fn left(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match &ended {
-            Ok((id, ())) => *id,
-            Err(error) => error.id(),
-        };
-        let Some((seat, activity)) = self.seats.remove(&id) else {
-            return;
-        };
-        self.admission.leave(seat);
+    fn left(&mut self, gone: &Gone) {
         self.count();
         // A handler's panic is caught; this one came from a streamed body.
-        if ended.is_err_and(|error| error.is_panic())
-            && let Some(exchange) = activity.exchange()
+        if gone.panicked
+            && let Some(exchange) = gone.activity.exchange()
         {
             exchange.log_failed("panic", None, None);
         }
     }
 
     fn count(&self) {
-        let served = i64::try_from(self.admission.served()).unwrap_or(i64::MAX);
+        let served = i64::try_from(self.roster.served()).unwrap_or(i64::MAX);
         self.front.meters.connections.set(served);
     }
 
@@ -248,40 +234,33 @@ impl Connections {
         loop {
             tokio::select! {
                 biased;
-                ended = self.tasks.join_next_with_id() => match ended {
-                    Some(ended) => self.left(ended),
+                gone = self.roster.next_gone() => match gone {
+                    Some(gone) => self.left(&gone),
                     None => return Outcome::default(),
                 },
                 () = cut.cancelled() => break,
             }
         }
-        let mut outcome = Outcome {
-            cut: self.in_flight().collect(),
-        };
-        outcome.cut.sort();
-        self.tasks.shutdown().await;
-        self.front.meters.connections.set(0);
-        outcome
+        let cut = self.roster.cut().await;
+        self.count();
+        let mut cut: Vec<_> = cut.iter().map(|activity| request(activity)).collect();
+        cut.sort();
+        Outcome { cut }
     }
+}
 
-    fn in_flight(&self) -> impl Iterator<Item = CutRequest> {
-        let in_flight = |(seat, activity): &&(Seat, Arc<Activity>)| {
-            *seat != Seat::Overflow && activity.is_in_flight()
-        };
-        self.seats
-            .values()
-            .filter(in_flight)
-            .map(|(_, activity)| match activity.exchange() {
-                Some(exchange) => CutRequest {
-                    method: exchange.method.to_string(),
-                    route: exchange.route().to_owned(),
-                },
-                // Only health answers leave no trace.
-                None => CutRequest {
-                    method: "GET".to_owned(),
-                    route: "/health".to_owned(),
-                },
-            })
+/// The request that a connection was last busy with.
+fn request(activity: &Activity) -> CutRequest {
+    match activity.exchange() {
+        Some(exchange) => CutRequest {
+            method: exchange.method.to_string(),
+            route: exchange.route().to_owned(),
+        },
+        // Only health answers leave no trace.
+        None => CutRequest {
+            method: "GET".to_owned(),
+            route: "/health".to_owned(),
+        },
     }
 }
 

@@ -1,3 +1,4 @@
+use std::io::ErrorKind as Io;
 use std::net::Ipv4Addr;
 
 use super::*;
@@ -120,5 +121,28 @@ async fn roots_that_cannot_be_loaded_are_named() {
         let error = tls::client_config(&verify).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Tls);
         assert!(error.message.contains("roots.pem"), "{error}");
+    }
+}
+
+#[test]
+fn what_the_network_says_has_a_kind_and_what_is_unknown_deserves_patience() {
+    let kind = |error: Io| failure(&error.into()).kind;
+    for (error, expected) in [
+        (Io::ConnectionRefused, ErrorKind::Refused),
+        (Io::TimedOut, ErrorKind::Timeout),
+        (Io::HostUnreachable, ErrorKind::Timeout),
+        (Io::NetworkUnreachable, ErrorKind::Timeout),
+        (Io::PermissionDenied, ErrorKind::Auth),
+        (Io::UnexpectedEof, ErrorKind::Closed),
+        (Io::ConnectionReset, ErrorKind::Closed),
+        (Io::ConnectionAborted, ErrorKind::Closed),
+        (Io::BrokenPipe, ErrorKind::Closed),
+        (Io::NotConnected, ErrorKind::Closed),
+        (Io::WriteZero, ErrorKind::Closed),
+        (Io::InvalidData, ErrorKind::Protocol),
+        (Io::InvalidInput, ErrorKind::Protocol),
+        (Io::OutOfMemory, ErrorKind::Timeout),
+    ] {
+        assert_eq!(kind(error), expected, "{error}");
     }
 }

@@ -89,4 +89,12 @@ mod tests {
         assert_eq!(clock.expires_at(), None);
         assert_eq!(clock.deadline(), StartDeadline::Never);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_beyond_all_time_never_comes_while_it_runs() {
+        let mut clock = StartClock::new(Some(Duration::MAX));
+        assert_eq!(clock.deadline(), StartDeadline::Paused(Duration::MAX));
+        clock.set_running(true, Instant::now());
+        assert_eq!(clock.deadline(), StartDeadline::Never);
+    }
 }

@@ -159,4 +159,69 @@ mod tests {
             Some(Tale::Transition(down()))
         );
     }
+
+    /// A narrator that summed up flapping at the answered instant, with
+    /// exactly [`CALM`] further departures in the seconds after it.
+    fn flapping(began: Instant) -> (Narrator, Instant) {
+        let mut narrator = Narrator::default();
+        for _ in 0..=CALM {
+            narrator.transition(down(), began);
+            narrator.transition(up(), began);
+        }
+        let mut now = began;
+        for _ in 0..CALM {
+            now += Duration::from_secs(1);
+            assert_eq!(narrator.transition(down(), now), None);
+        }
+        (narrator, began)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_leaves_ok_as_often_as_is_calm_has_calmed() {
+        let (mut narrator, summed_up) = flapping(Instant::now());
+        let almost = summed_up + MINUTE - Duration::from_nanos(1);
+        assert_eq!(narrator.checked(Status::Error, almost), None);
+        // Those of the first second are a minute old: they count no more.
+        let due = summed_up + MINUTE;
+        assert_eq!(narrator.checked(Status::Error, due), Some(Tale::Calmed));
+        assert_eq!(narrator.checked(Status::Error, due), None);
+        let later = due + MINUTE;
+        assert_eq!(narrator.checked(Status::Ok, later), None);
+        assert_eq!(
+            narrator.checked(Status::Error, later),
+            Some(Tale::StillDown),
+            "it was down when it calmed"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_calmed_and_is_up_is_not_called_down() {
+        let (mut narrator, summed_up) = flapping(Instant::now());
+        let due = summed_up + MINUTE;
+        assert_eq!(narrator.checked(Status::Ok, due), Some(Tale::Calmed));
+        assert_eq!(narrator.checked(Status::Error, due + MINUTE), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_departure_more_than_is_calm_is_summed_up_with_their_number() {
+        let mut narrator = Narrator::default();
+        let now = Instant::now();
+        for _ in 0..CALM {
+            assert!(matches!(
+                narrator.transition(down(), now),
+                Some(Tale::Transition(_))
+            ));
+            narrator.transition(up(), now);
+        }
+        let last = now + MINUTE - Duration::from_nanos(1);
+        assert_eq!(
+            narrator.clone().transition(down(), last),
+            Some(Tale::Flapping(CALM + 1))
+        );
+        assert_eq!(
+            narrator.transition(down(), now + MINUTE),
+            Some(Tale::Transition(down())),
+            "the others are a minute ago"
+        );
+    }
 }

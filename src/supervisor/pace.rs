@@ -161,4 +161,31 @@ mod tests {
         tokio::time::advance(checks.interval).await;
         assert!(pace.after_loss(&checks, Instant::now()).is_zero());
     }
+
+    #[test]
+    fn what_is_up_is_checked_at_leisure_and_what_comes_back_is_not() {
+        let (mut pace, mut rng) = (Pace::default(), SmallRng::seed_from_u64(7));
+        for status in Status::ALL {
+            let delay = pace.after_check(status, None, &checks(), &mut rng);
+            let expected = match status {
+                Status::Ok => checks().interval,
+                _ => checks().fast_interval,
+            };
+            assert_eq!(delay, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_unblocked_begins_anew() {
+        for seed in 0..20 {
+            let (mut pace, mut rng) = (Pace::default(), SmallRng::seed_from_u64(seed));
+            let mut fail = |pace: &mut Pace| {
+                pace.after_check(Status::Error, Some(ErrorKind::Timeout), &checks(), &mut rng)
+            };
+            let longest = (0..20).map(|_| fail(&mut pace)).max();
+            assert!(longest > Some(checks().fast_interval), "it backed off");
+            pace.unblocked();
+            assert!(fail(&mut pace) <= checks().fast_interval);
+        }
+    }
 }

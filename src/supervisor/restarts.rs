@@ -65,4 +65,17 @@ mod tests {
             assert!(restarts.note(now).is_some());
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_counts_to_the_end_of_its_window() {
+        let began = Instant::now();
+        for (late, allowed) in [(Duration::ZERO, false), (Duration::from_nanos(1), true)] {
+            let mut restarts = Restarts::default();
+            for number in 1..=LIMIT {
+                assert!(restarts.note(began).is_some());
+                assert_eq!(restarts.recent(), number);
+            }
+            assert_eq!(restarts.note(began + WINDOW + late).is_some(), allowed);
+        }
+    }
 }

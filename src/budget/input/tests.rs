@@ -307,3 +307,12 @@ proptest! {
         prop_assert_eq!(line, expected);
     }
 }
+
+#[test]
+fn a_list_of_lines_has_at_least_one_and_not_too_many() {
+    let body = |problem: &str| [(json!(["body"]), problem.to_owned())];
+    assert_eq!(told(NewLines::from_json(b"[]")), body("too_short"));
+    let many = format!("[{}]", vec!["{}"; 100_001].join(","));
+    assert_eq!(told(NewLines::from_json(many.as_bytes())), body("too_long"));
+    assert_eq!(told(NewLines::from_json(b"[{}, ")).len(), 1);
+}

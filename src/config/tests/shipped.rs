@@ -85,6 +85,37 @@ fn the_resolved_configuration_reads_back_as_itself() {
 }
 
 #[test]
+fn what_is_chosen_instead_of_a_default_reads_back_as_well() {
+    let chosen = given()
+        .file(
+            "api.allowed_origins = ['https://*.example.app', 'https://one.example']\n\
+             api.health_details = 'status'\napi.max_body = 1001\napi.import_max_body = '1GiB'\n\
+             admin.listen = 'unix:/run/budgetd/admin.sock'\n\
+             log.format = 'json'\n\
+             lifecycle.on_required_loss = 'exit'\n\
+             database.migrate = 'check'\n\
+             dependencies.database.access = 'any'\n",
+        )
+        .loaded();
+    let config = given().file(chosen.resolved_toml()).config();
+    assert_eq!(config, chosen.config);
+    assert_ne!(config, Config::builtin());
+    for other in [
+        "admin.listen = ''",
+        "log.format = 'pretty'",
+        "api.allowed_origins = ['*']",
+    ] {
+        let loaded = given().file(chosen.resolved_toml()).file(other).loaded();
+        assert_ne!(loaded.config, chosen.config, "{other}");
+        assert_eq!(
+            given().file(loaded.resolved_toml()).config(),
+            loaded.config,
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn the_resolved_configuration_tells_where_values_came_from() {
     let resolved = given()
         .file("checks.fall = 5\ndependencies.cache.fall = 6\n")

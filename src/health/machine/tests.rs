@@ -118,6 +118,50 @@ fn what_is_not_watched_never_changes() {
     }
 }
 
+#[test]
+fn what_is_known_follows_each_event() {
+    let second = |second| Timestamp::from_second(second).unwrap();
+    let mut machine = Machine::new(second(1));
+    assert_eq!((machine.since(), machine.last_checked()), (second(1), None));
+
+    machine.step(failed(), LIMITS, second(2));
+    assert_eq!(machine.since(), second(1), "it is starting as before");
+    assert_eq!(machine.last_checked(), Some(second(2)));
+    assert_eq!(machine.failure().unwrap().kind, ErrorKind::Refused);
+    assert_eq!(machine.latencies().taken(), 1);
+
+    machine.step(passed(), LIMITS, second(3));
+    assert_eq!(machine.since(), second(3));
+    assert_eq!(machine.last_checked(), Some(second(3)));
+    assert_eq!(
+        machine.passed().map(|p| p.latency),
+        Some(Duration::from_millis(1))
+    );
+    let samples: Vec<_> = machine.latencies().after(0).collect();
+    assert_eq!(samples, [None, Some(Duration::from_millis(1))]);
+
+    machine.step(passed(), LIMITS, second(4));
+    assert_eq!(machine.since(), second(3), "it is ok as before");
+    assert_eq!(machine.last_checked(), Some(second(4)));
+
+    machine.step(lost(), LIMITS, second(5));
+    assert_eq!(machine.since(), second(5));
+    assert_eq!(machine.blocked_by().map(Name::as_str), Some("a"));
+    assert_eq!(
+        machine.last_checked(),
+        Some(second(4)),
+        "nothing was checked"
+    );
+    machine.step(Event::NeedLost("b".parse().unwrap()), LIMITS, second(6));
+    assert_eq!(machine.since(), second(5), "it is blocked as before");
+    assert_eq!(machine.blocked_by().map(Name::as_str), Some("b"));
+    machine.step(Event::NeedsMet, LIMITS, second(7));
+    assert_eq!(machine.blocked_by(), None);
+    assert_eq!(machine.status(), Status::Blocked, "nobody has looked yet");
+    machine.step(passed(), LIMITS, second(8));
+    assert_eq!((machine.since(), machine.status()), (second(8), Status::Ok));
+}
+
 proptest! {
     /// `debug_assert` in `enter` makes any illegal step a failure here.
     #[test]

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::VERSION;
 use crate::dependency::{CACHE, DATABASE, Name, SUPABASE_AUTH};
 use crate::health::{DependencyHealth, Published, Snapshot, Status};
-use crate::shutdown::PhaseReader;
+use crate::shutdown::Course;
 
 /// With more dependencies than this, readiness tells counts and what is wrong.
 const MAX_CHECKS: usize = 100;
@@ -189,9 +189,9 @@ pub(super) struct StatusOfDependency<'a> {
 }
 
 impl<'a> StatusDocument<'a> {
-    pub(super) fn new(published: &'a Published, phase: &PhaseReader, uptime_seconds: f64) -> Self {
+    pub(super) fn new(published: &'a Published, course: Course, uptime_seconds: f64) -> Self {
         Self {
-            daemon: StatusOfDaemon::new(published, phase, uptime_seconds),
+            daemon: StatusOfDaemon::new(published, course, uptime_seconds),
             dependencies: published
                 .snapshot
                 .dependencies
@@ -203,8 +203,7 @@ impl<'a> StatusDocument<'a> {
 }
 
 impl StatusOfDaemon {
-    pub(super) fn new(published: &Published, phase: &PhaseReader, uptime_seconds: f64) -> Self {
-        let course = phase.course();
+    pub(super) fn new(published: &Published, course: Course, uptime_seconds: f64) -> Self {
         Self {
             status: published.verdict.overall(course.phase).as_str(),
             phase: course.phase.as_str(),

@@ -9,6 +9,7 @@ use super::document::{Counts, StatusOfDaemon, StatusOfDependency, latency_ms, ti
 use crate::dependency::Name;
 use crate::health::history::Moment;
 use crate::health::{DependencyHealth, Published, Status};
+use crate::shutdown::Course;
 
 /// A page shows so many dependencies. When there are more, it shows those that
 /// are not ok, also up to this many.
@@ -70,11 +71,11 @@ impl HealthEndpoint {
     /// What a page is to be told that knows what is in `told`, which is
     /// brought up to date.
     pub(in crate::http) fn update(&self, told: &mut Option<Told>) -> Update {
-        let published = self.readiness.health.current();
+        let (published, course) = self.readiness.course();
         let all: Vec<_> = published.snapshot.dependencies.iter().collect();
         let shown = shown(&all);
         let known = told.take().filter(|told| same_names(&told.shown, &shown));
-        let text = self.document(&published, &all, &shown, known.as_ref());
+        let text = self.document((&published, course), &all, &shown, known.as_ref());
         let is_whole = known.is_none();
         *told = Some(Told {
             shown: shown.into_iter().cloned().collect(),
@@ -89,14 +90,14 @@ impl HealthEndpoint {
 
     fn document(
         &self,
-        published: &Published,
+        (published, course): (&Published, Course),
         all: &[&Arc<DependencyHealth>],
         shown: &[&Arc<DependencyHealth>],
         known: Option<&Told>,
     ) -> String {
         let before = |place: usize| known.map(|told| &told.shown[place]);
         let document = Document {
-            daemon: StatusOfDaemon::new(published, &self.readiness.phase, self.uptime_seconds()),
+            daemon: StatusOfDaemon::new(published, course, self.uptime_seconds()),
             broken: (self.liveness)().err(),
             counts: Counts(all),
             dependencies: shown

@@ -191,3 +191,106 @@ async fn a_snapshot_tells_every_transition_also_those_that_no_reader_saw() {
         "failures in a row are one gap"
     );
 }
+
+fn told<'a>(outputs: &'a [Output], line: &str) -> Option<&'a Output> {
+    let is =
+        |output: &&Output| matches!(output, Output::Tell(l) if format!("{l:?}").starts_with(line));
+    outputs.iter().find(is)
+}
+
+#[tokio::test(start_paused = true)]
+async fn flapping_is_summed_up_and_its_end_is_told() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    core.handle(report(0, Ok(()), false), at(began));
+    let mut check = |result| {
+        let due = core.wakes_at().unwrap();
+        core.handle(Input::Wake, at(due));
+        core.handle(report(0, result, false), at(due))
+    };
+    for _ in 0..6 {
+        assert!(told(&check(Err(ErrorKind::Refused)), "Transition").is_some());
+        assert!(told(&check(Ok(())), "Transition").is_some());
+    }
+    let outputs = check(Err(ErrorKind::Refused));
+    assert!(told(&outputs, "Flapping").is_some(), "{outputs:?}");
+    assert!(check(Ok(())).iter().all(|o| !matches!(o, Output::Tell(_))));
+    let calmed = (0..100).find(|_| told(&check(Ok(())), "Calmed").is_some());
+    assert!(calmed.is_some(), "it never calmed");
+}
+
+/// A reload that gives `a` another address, staged at `now`; its candidate is
+/// node 1. `dependent` is new and needs `a`.
+fn reload(core: &mut Core, deadline: Duration, dependent: Option<&str>, now: Now) -> Vec<Output> {
+    let changed = |name: &str, needs: &[&str]| Dependency {
+        name: name.parse().unwrap(),
+        kind: Kind::Tcp,
+        policy: Policy::Required,
+        needs: needs.iter().map(|need| need.parse().unwrap()).collect(),
+        target: Some(Target::Tcp(Address::Tcp {
+            host: "changed".into(),
+            port: 2,
+        })),
+        checks: Checks {
+            startup_deadline: Some(deadline),
+            ..Checks::default()
+        },
+    };
+    let mut dependencies = vec![changed("a", &[])];
+    dependencies.extend(dependent.map(|name| changed(name, &["a"])));
+    let graph = Graph::build(&dependencies).unwrap();
+    core.handle(
+        Input::Reload {
+            dependencies,
+            graph,
+        },
+        now,
+    )
+}
+
+fn reloaded(outputs: &[Output]) -> Option<Result<(), String>> {
+    outputs.iter().find_map(|output| match output {
+        Output::Reloaded(Ok(_)) => Some(Ok(())),
+        Output::Reloaded(Err(refused)) => Some(Err(refused.to_string())),
+        _ => None,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_whose_monitor_breaks_ends_the_reload_and_nothing_else() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    core.handle(report(0, Ok(()), false), at(began));
+    let outputs = reload(&mut core, Duration::from_secs(30), None, at(began));
+    assert_eq!(reloaded(&outputs), None);
+    assert_eq!(checks_ordered(&outputs), 1, "the candidate is looked at");
+    let broke = Input::MonitorEnded {
+        node: NodeId(1),
+        generation: 0,
+        reason: "it panicked".to_owned(),
+    };
+    let outputs = core.handle(broke, at(began));
+    assert_eq!(reloaded(&outputs), Some(Err("a: it panicked".to_owned())));
+    let retired = |output: &Output| matches!(output, Output::Retire(NodeId(1)));
+    assert!(outputs.iter().any(retired));
+    assert_eq!(status(&core), Status::Ok);
+    assert_eq!(core.stop_order().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_clock_spends_no_time_of_a_reload() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    core.handle(report(0, Ok(()), false), at(began));
+    let (deadline, gap) = (Duration::from_secs(1), Duration::from_mins(10));
+    reload(&mut core, deadline, Some("b"), at(began));
+    let outputs = core.handle(Input::ClockGap(gap), at(began + gap));
+    assert_eq!(reloaded(&outputs), None, "nobody had the time to answer");
+    let outputs = core.handle(Input::Wake, at(began + gap + deadline));
+    let problems = reloaded(&outputs).unwrap().unwrap_err();
+    assert_eq!(
+        problems,
+        "a (tcp://changed:2) was not up within 1s: it did not answer; \
+         b (tcp://changed:2) was not up within 1s: it needs a, which is not up"
+    );
+}

@@ -197,6 +197,8 @@ impl DaemonOptions {
             .arg(self.config_file())
             .env_clear()
             .envs(self.environment())
+            // Where a build that counts the lines that it reaches keeps count.
+            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
