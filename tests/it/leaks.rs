@@ -23,9 +23,9 @@ use rig::Rig;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_leaks() {
-    let flaps = scale::number("BUDGETD_FLAPS").unwrap_or(60);
-    let changes = scale::number("BUDGETD_RELOADS").unwrap_or(40);
-    let asked = scale::number("BUDGETD_REQUESTS").unwrap_or(16_000);
+    let flaps: usize = scale::number("BUDGETD_FLAPS").unwrap_or(60);
+    let changes: usize = scale::number("BUDGETD_RELOADS").unwrap_or(40);
+    let asked: usize = scale::number("BUDGETD_REQUESTS").unwrap_or(8_000);
     let rig = Rig::start().await;
 
     // Whatever is made once and kept is made now: pools, caches, the threads
@@ -36,9 +36,11 @@ async fn nothing_leaks() {
     let mut book = Book::open(&rig).await;
 
     flaps::run(&rig, flaps / 2).await;
-    book.enter(&rig, &format!("{} flaps of each", flaps / 2)).await;
+    book.enter(&rig, &format!("{} flaps of each", flaps / 2))
+        .await;
     flaps::run(&rig, flaps - flaps / 2).await;
-    book.enter_second(&rig, &format!("{flaps} flaps of each")).await;
+    book.enter_second(&rig, &format!("{flaps} flaps of each"))
+        .await;
 
     reloads::run(&rig, changes / 2).await;
     book.enter(&rig, &format!("{} reloads", changes / 2)).await;

@@ -169,9 +169,8 @@ impl Guest {
     /// Waits for the first byte of an answer at most, and is gone.
     async fn leave_early(&mut self, line: &str, header: &str) -> u16 {
         let (_, token) = &self.planner.headers()[0];
-        let head = format!(
-            "{line} HTTP/1.1\r\nhost: localhost\r\nauthorization: {token}\r\n{header}\r\n"
-        );
+        let head =
+            format!("{line} HTTP/1.1\r\nhost: localhost\r\nauthorization: {token}\r\n{header}\r\n");
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         if header.starts_with("accept") {

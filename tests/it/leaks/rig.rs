@@ -100,7 +100,11 @@ pub(super) async fn until_one_of(visitor: &mut Visitor, name: &str, statuses: &[
 fn config(ways: &[Way; 4], detours: &[FaultProxy; 2], round: usize) -> String {
     let [database, cache, auth, queue] = ways.each_ref().map(|way| way.proxy.port());
     let by_turns = |period: usize, usual: u16, other: u16| {
-        if round / period % 2 == 0 { usual } else { other }
+        if round / period % 2 == 0 {
+            usual
+        } else {
+            other
+        }
     };
     let database = by_turns(1, database, detours[0].port());
     let cache = by_turns(2, cache, detours[1].port());

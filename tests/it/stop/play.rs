@@ -63,10 +63,7 @@ pub(super) async fn play(case: &Case, servers: &Servers) -> Played {
         let_go,
         migrated,
         acknowledged: ledgers.iter().map(Ledger::acknowledged).sum(),
-        in_doubt: ledgers
-            .iter()
-            .filter(|ledger| ledger.is_in_doubt())
-            .count(),
+        in_doubt: ledgers.iter().filter(|ledger| ledger.is_in_doubt()).count(),
     };
     daemon.rewrite_config(&file);
     start_again(case, &mut daemon, servers, &database, ledgers).await;

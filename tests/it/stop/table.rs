@@ -15,7 +15,15 @@ pub(super) fn of(played: &[Played]) -> String {
     }
     let mut text = format!(
         "{:<14} {:<13} {:>7} {:<22} {:>9} {:>9} {:>8} {:>7} {:>6}\n",
-        "stage", "manner", "moments", "exit codes", "slowest", "let go", "migrated", "writes", "doubt"
+        "stage",
+        "manner",
+        "moments",
+        "exit codes",
+        "slowest",
+        "let go",
+        "migrated",
+        "writes",
+        "doubt"
     );
     for ((stage, manner), all) in rows {
         let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
