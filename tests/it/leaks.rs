@@ -10,7 +10,7 @@ use crate::support::scale;
 
 mod rig;
 
-mod held;
+pub(crate) mod held;
 
 mod flaps;
 

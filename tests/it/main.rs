@@ -41,3 +41,5 @@ mod page;
 mod stop;
 
 mod leaks;
+
+mod soak;

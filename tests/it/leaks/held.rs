@@ -68,7 +68,7 @@ impl Held {
     }
 }
 
-fn gauge(metrics: &str, name: &str) -> u64 {
+pub(crate) fn gauge(metrics: &str, name: &str) -> u64 {
     let value = metrics
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

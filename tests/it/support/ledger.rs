@@ -18,6 +18,10 @@ use super::client::Response;
 /// New lines have smaller amounts.
 const AMOUNTS: u64 = 1_000;
 
+/// With so many lines that it can delete it deletes one: whoever writes for an
+/// hour shall not fill the database.
+const FULL: usize = 300;
+
 /// Amounts by account. Each account of a ledger has a name of its own and one
 /// line.
 type Amounts = BTreeMap<String, u64>;
@@ -153,6 +157,7 @@ impl Ledger {
         let is_import = chance.random_bool(share);
         let kind = chance.random_range(0..4);
         let place = chance.random_range(0..self.ids.len().max(1));
+        let is_full = self.ids.len() >= FULL;
         let known = self.ids.iter().nth(place);
         let known = known.map(|(account, id)| (account.clone(), id.clone()));
         let mut new = |count: usize| -> Amounts {
@@ -163,6 +168,7 @@ impl Ledger {
         };
         let what = match (known, kind) {
             _ if is_import => What::Import(new(rows)),
+            (Some((account, id)), _) if is_full => What::Delete { account, id },
             (Some((account, id)), 0) => What::Change {
                 account,
                 id,
