@@ -7,7 +7,7 @@ use crate::support::Mode;
 use crate::support::visitor::Visitor;
 
 /// One flap in so many is a server that stands still, and costs two deadlines.
-const STALLS: usize = 100;
+const STALLS: usize = 500;
 
 /// Flaps of each dependency, all of them at once.
 pub(super) async fn run(rig: &Rig, count: usize) {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::support::visitor::Visitor;
 use crate::support::wait::until;
 use crate::support::{Answer, AuthApi, Daemon, DaemonOptions, FaultProxy, Postgres, Redis};
 
 /// A machine with too much to do is slow, and flaps are many.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(super) struct Rig {
     pub(super) daemon: Daemon,
@@ -88,12 +90,18 @@ impl Rig {
 /// Waits until a dependency has one of these statuses.
 pub(super) async fn until_one_of(visitor: &mut Visitor, name: &str, statuses: &[&str]) {
     let path = format!("/health/ready?name={name}");
-    until(format!("{name} is {statuses:?}"), PATIENCE, async || {
-        let answer = visitor.get(&path).await.unwrap();
-        let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        let status = document["checks"][name]["status"].as_str();
-        status.filter(|status| statuses.contains(status)).map(drop)
-    })
+    let began = Instant::now();
+    until(
+        format!("{name} is {statuses:?}"),
+        PATIENCE * 2,
+        async || {
+            let answer = visitor.get(&path).await.unwrap();
+            let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            assert!(began.elapsed() < PATIENCE, "not {statuses:?}: {document}");
+            let status = document["checks"][name]["status"].as_str();
+            status.filter(|status| statuses.contains(status)).map(drop)
+        },
+    )
     .await;
 }
 
@@ -119,11 +127,11 @@ fn config(ways: &[Way; 4], detours: &[FaultProxy; 2], round: usize) -> String {
     let pool_size = 4 + round / 3 % 2;
     format!(
         "[checks]
-        interval = \"50ms\"
+        interval = \"20ms\"
         fast_interval = \"10ms\"
         max_backoff = \"20ms\"
-        connect_timeout = \"500ms\"
-        timeout = \"500ms\"
+        connect_timeout = \"2s\"
+        timeout = \"2s\"
         fall = 2
         rise = 1
         [log]
