@@ -51,8 +51,8 @@ async fn it_lives_through_whatever_comes() {
     let began = Instant::now();
     while began.elapsed() < duration {
         let what = faults::next(&mut chance);
-        let took = faults::suffer(&mut rig, &what, &mut chance).await;
-        report.suffered(&what, took);
+        let took = faults::suffer(&mut rig, what, &mut chance).await;
+        report.suffered(what, took);
     }
     report.witnessed(witness.ended().await);
     report.loaded(load.ended(&rig).await);

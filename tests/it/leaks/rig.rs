@@ -108,7 +108,7 @@ pub(super) async fn until_one_of(visitor: &mut Visitor, name: &str, statuses: &[
 fn config(ways: &[Way; 4], detours: &[FaultProxy; 2], round: usize) -> String {
     let [database, cache, auth, queue] = ways.each_ref().map(|way| way.proxy.port());
     let by_turns = |period: usize, usual: u16, other: u16| {
-        if round / period % 2 == 0 {
+        if (round / period).is_multiple_of(2) {
             usual
         } else {
             other

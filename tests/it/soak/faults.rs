@@ -95,15 +95,15 @@ pub(super) fn next(chance: &mut SmallRng) -> Fault {
 
 /// Makes it happen, ends it, and waits until all is well; how long that took
 /// from the end of it. A pause of chance follows.
-pub(super) async fn suffer(rig: &mut Rig, fault: &Fault, chance: &mut SmallRng) -> Duration {
+pub(super) async fn suffer(rig: &mut Rig, fault: Fault, chance: &mut SmallRng) -> Duration {
     let lasting = between(chance, 50, 4_000);
-    begin(rig, *fault, chance).await;
+    begin(rig, fault, chance).await;
     if fault.takes_the_database() {
         rig.truth.is_down();
     }
     sleep(lasting).await;
     rig.truth.is_open();
-    end(rig, *fault).await;
+    end(rig, fault).await;
     let took = rig.until_ok().await;
     sleep(between(chance, 0, 1_500)).await;
     took

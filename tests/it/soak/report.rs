@@ -79,8 +79,8 @@ impl Report {
         }
     }
 
-    pub(super) fn suffered(&mut self, fault: &Fault, took: Duration) {
-        let (times, longest) = self.faults.entry(*fault).or_default();
+    pub(super) fn suffered(&mut self, fault: Fault, took: Duration) {
+        let (times, longest) = self.faults.entry(fault).or_default();
         *times += 1;
         *longest = took.max(*longest);
     }

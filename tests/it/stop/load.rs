@@ -88,13 +88,9 @@ async fn dawdle(caller: Caller, port: u16, version: String) {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
-    let headers: String = caller
-        .headers()
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+    let (name, value) = &caller.headers()[0];
     let head = format!(
-        "POST /api/v1/budget-versions/{version}/lines HTTP/1.1\r\nhost: localhost\r\n{headers}\
+        "POST /api/v1/budget-versions/{version}/lines HTTP/1.1\r\nhost: localhost\r\n{name}: {value}\r\n\
          content-type: application/json\r\ncontent-length: 100000\r\n\r\n"
     );
     let mut sent = stream.write_all(head.as_bytes()).await;

@@ -182,9 +182,8 @@ async fn stop(
     let expected: &[i32] = match (case.stage, case.manner) {
         (Stage::Drain, Manner::Term) => &[0, 143],
         (Stage::Drain, Manner::TermThenKill) => &[0, 143, 137],
-        (Stage::Drain, Manner::Kill) => &[0, 137],
         (_, Manner::Term) => &[0],
-        (_, Manner::TermThenKill) => &[0, 137],
+        (Stage::Drain, Manner::Kill) | (_, Manner::TermThenKill) => &[0, 137],
         (_, Manner::Kill) => &[137],
     };
     // The first thing that the program does is to see to signals. Until then

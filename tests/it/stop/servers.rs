@@ -27,7 +27,7 @@ impl Servers {
         let create = format!("CREATE DATABASE {TEMPLATE}");
         postgres.execute(&create).await;
         let mut target = postgres.target();
-        target.database = TEMPLATE.to_owned();
+        TEMPLATE.clone_into(&mut target.database);
         schema::apply(&target).await.unwrap();
         let whole = {
             let template = Database::connect(&postgres, TEMPLATE).await;
