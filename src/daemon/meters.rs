@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::dependency::Name;
 use crate::health::readiness::Readiness;
@@ -28,10 +29,12 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// The metrics that are read here; others register theirs.
+    /// The metrics that are read here; others register theirs. It must be made
+    /// inside the runtime that it tells of.
     pub(super) fn new(health: Reader, phase: PhaseReader, lost: LostLines) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(Runtime(Handle::current().metrics())));
         registry.register_collector(Box::new(State {
             readiness: Readiness { health, phase },
             lost,
@@ -117,6 +120,22 @@ impl Collector for Process {
             }
         }
         Ok(())
+    }
+}
+
+/// What the asynchronous runtime says of itself.
+#[derive(Debug)]
+struct Runtime(RuntimeMetrics);
+
+impl Collector for Runtime {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        // A number that only ever grows is a task that nobody ended.
+        gauges(
+            &mut encoder,
+            "budgetd_runtime_alive_tasks",
+            "Tasks of the asynchronous runtime that have not ended.",
+            [([], self.0.num_alive_tasks() as u64)],
+        )
     }
 }
 

@@ -37,3 +37,9 @@ mod unit_files;
 mod under_systemd;
 
 mod page;
+
+mod stop;
+
+mod leaks;
+
+mod soak;

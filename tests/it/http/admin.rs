@@ -156,6 +156,7 @@ async fn metrics_follow_the_rules_and_stay_bounded() {
         "budgetd_http_requests_in_flight",
         "budgetd_http_connections",
         "budgetd_log_lines_dropped_total",
+        "budgetd_runtime_alive_tasks",
         "process_resident_memory_bytes",
         "process_open_fds",
         "process_start_time_seconds",

@@ -1,6 +1,7 @@
 //! The daemon itself: the real program, with a configuration of its own.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -472,8 +473,18 @@ impl Daemon {
     }
 
     pub(crate) async fn exit_within(&mut self, deadline: Duration) -> i32 {
-        let status = wait::until("the daemon ends", deadline, async || self.exited()).await;
-        status.code().unwrap_or(-1)
+        self.end_within(deadline).await.code().unwrap_or(-1)
+    }
+
+    /// The same as a shell tells it: 128 and the signal, if one ended it.
+    pub(crate) async fn shell_code_within(&mut self, deadline: Duration) -> i32 {
+        let status = self.end_within(deadline).await;
+        let signalled = status.signal().map(|signal| 128 + signal);
+        status.code().or(signalled).expect("it has ended")
+    }
+
+    async fn end_within(&mut self, deadline: Duration) -> ExitStatus {
+        wait::until("the daemon ends", deadline, async || self.exited()).await
     }
 
     pub(crate) fn stdout(&self) -> String {

@@ -141,7 +141,10 @@ async fn listen(port: Port, lane: Lane, apply: watch::Sender<Mode>) {
             accepted = accepted => if let Ok((client, _)) = accepted {
                 lane.counters.accepted.fetch_add(1, Ordering::SeqCst);
                 lane.counters.open.fetch_add(1, Ordering::SeqCst);
-                let lane = lane.clone();
+                let mut lane = lane.clone();
+                // Cuts from now on count, also those that come before the task
+                // has begun.
+                lane.cut.mark_unchanged();
                 connections.spawn(async move {
                     let counters = lane.counters.clone();
                     carry(client, lane).await;
@@ -166,8 +169,6 @@ async fn bind(port: &Port) -> TcpListener {
 }
 
 async fn carry(client: TcpStream, mut lane: Lane) {
-    // Cuts from now on count.
-    lane.cut.mark_unchanged();
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, lane.server)).await else {
         return;
     };
