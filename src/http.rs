@@ -19,6 +19,8 @@ mod server;
 
 mod connection;
 
+mod memory;
+
 mod activity;
 
 mod transport;

@@ -183,7 +183,7 @@ impl Connections {
             refused.inc();
         }
         let Some(seat) = seat else { return };
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(self.front.head()));
         let task = match seat {
             Seat::Overflow => {
                 let busy = self.busy();
