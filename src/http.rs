@@ -51,6 +51,9 @@ mod admin;
 
 pub mod metrics;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 #[cfg(test)]
 mod tests;
 
