@@ -62,3 +62,6 @@ mod comparison;
 pub use comparison::{ComparedItem, ComparedTotals, Comparison, Difference, Percent};
 
 pub mod csv;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;

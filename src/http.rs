@@ -21,6 +21,8 @@ mod server;
 
 mod connection;
 
+mod memory;
+
 mod activity;
 
 mod transport;
@@ -50,6 +52,9 @@ mod api;
 mod admin;
 
 pub mod metrics;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 #[cfg(test)]
 mod tests;

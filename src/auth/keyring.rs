@@ -5,6 +5,7 @@
 //! key never waits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,6 @@ use http::StatusCode;
 use jsonwebtoken::Algorithm;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::keys::{Key, KeySet, Lookup};
 use super::rejection::{Refusal, Rejection};
@@ -46,8 +46,8 @@ struct Known {
     target: Option<HttpTarget>,
     keys: Arc<KeySet>,
     state: State,
-    /// When an unknown key may be asked for.
-    may_ask: Instant,
+    /// The number of the fetch that it is from.
+    fetch: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Known {
             target,
             keys: Arc::default(),
             state: State::Unasked,
-            may_ask: Instant::now(),
+            fetch: 0,
         }
     }
 }
@@ -76,6 +76,8 @@ pub(super) struct Keyring {
     source: watch::Sender<Option<Source>>,
     known: watch::Receiver<Known>,
     wanted: Arc<Notify>,
+    /// How many fetches have begun.
+    begun: Arc<AtomicU64>,
     _task: JoinSet<()>,
 }
 
@@ -83,15 +85,17 @@ impl Keyring {
     /// It keeps nothing before it has a source.
     pub(super) fn new(fetch: Fetch, hint: Hint) -> Self {
         let wanted = Arc::<Notify>::default();
+        let begun = Arc::<AtomicU64>::default();
         let (writer, known) = watch::channel(Known::nothing(None));
         let (source, sources) = watch::channel(None);
-        let keeper = Keeper::new(sources, writer, wanted.clone(), fetch, hint);
+        let keeper = Keeper::new(sources, writer, wanted.clone(), begun.clone(), fetch, hint);
         let mut task = JoinSet::new();
         task.spawn(keeper.run());
         Self {
             source,
             known,
             wanted,
+            begun,
             _task: task,
         }
     }
@@ -117,27 +121,23 @@ impl Keyring {
         let mut known = self.known.clone();
         let of_target = |known: &Known| known.target.as_ref() == Some(target);
         let first = |known: &Known| of_target(known) && known.state != State::Unasked;
-        let arrived = {
+        let begun = {
             let known = wait(&mut known, first).await?;
             if let Some(found) = found(&known, id, algorithm) {
                 return found;
             }
-            let now = Instant::now();
             if known.state == State::Failing {
                 return Err(Rejection::KeysUnavailable);
             }
-            if now < known.may_ask {
-                return Err(Refusal::UnknownKey.into());
-            }
-            now
+            self.begun.load(SeqCst)
         };
         self.wanted.notify_one();
-        // A fetch for other reasons does not settle it: it may have begun
-        // before the key was new.
+        // A fetch that had begun before does not settle it: the key may be
+        // newer.
         let settled = |known: &Known| {
             !of_target(known)
                 || known.state == State::Failing
-                || known.may_ask > arrived
+                || known.fetch > begun
                 || !matches!(known.keys.find(id, algorithm), Lookup::Missing)
         };
         let known = wait(&mut known, settled).await?;

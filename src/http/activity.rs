@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exchange::Exchange;
+use super::memory::Share;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -24,7 +25,8 @@ pub(super) enum Stage {
     Responding = 3,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[cfg_attr(any(test, fuzzing), derive(Default))]
 pub(super) struct Activity {
     stage: AtomicU8,
     /// Grows whenever the stage changes.
@@ -45,11 +47,33 @@ pub(super) struct Activity {
     body_unread: AtomicBool,
     /// It ended in the middle of a request.
     cut: AtomicBool,
+    /// What the head that arrives holds.
+    head: Share,
+    /// There was no room for more of it.
+    crowded: AtomicBool,
     /// What is being handled, or was last; health answers leave no trace here.
     exchange: Mutex<Option<Arc<Exchange>>>,
 }
 
 impl Activity {
+    pub(super) fn new(head: Share) -> Self {
+        Self {
+            stage: AtomicU8::new(Stage::Idle as u8),
+            changes: AtomicU32::new(0),
+            wrote: AtomicBool::new(false),
+            owed: AtomicBool::new(false),
+            write_blocked: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+            peek: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            body_unread: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            head,
+            crowded: AtomicBool::new(false),
+            exchange: Mutex::new(None),
+        }
+    }
+
     pub(super) fn stage(&self) -> Stage {
         match self.stage.load(Relaxed) {
             0 => Stage::Idle,
@@ -70,8 +94,23 @@ impl Activity {
 
     pub(super) fn head_began(&self) {
         if self.stage() == Stage::Idle {
+            self.head.release();
             self.enter(Stage::Head);
         }
+    }
+
+    /// Whether there is room for so many bytes more of a head. Its room stays
+    /// taken while its request is handled, who may look at it.
+    pub(super) fn head_grew(&self, bytes: usize) -> bool {
+        let fits = self.stage() != Stage::Head || self.head.grow(bytes);
+        if !fits {
+            self.crowded.store(true, Relaxed);
+        }
+        fits
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.load(Relaxed)
     }
 
     pub(super) fn request_began(&self) {

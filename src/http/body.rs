@@ -12,13 +12,16 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::activity::Activity;
+use super::memory::Share;
 
-/// Why a body could not be read. The response becomes 413 or 408 whatever the
+/// Why a body could not be read. The response becomes 413, 503 or 408 whatever the
 /// handler makes of this.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("all bodies together are too large")]
+    Crowded,
     #[error("no byte of the body arrived in time")]
     TooSlow,
     #[error("cannot read the body: {0}")]
@@ -35,19 +38,24 @@ struct Fate {
     limit: AtomicUsize,
     import_limit: usize,
     too_large: AtomicBool,
+    crowded: AtomicBool,
     too_slow: AtomicBool,
     /// A handler has asked for bytes that have not arrived.
     waiting: AtomicBool,
+    /// What was read of it; it is held until the request has been handled.
+    share: Share,
 }
 
 impl BodyLimit {
-    pub(super) fn new(limit: usize, import_limit: usize) -> Self {
+    pub(super) fn new(limit: usize, import_limit: usize, share: Share) -> Self {
         Self(Arc::new(Fate {
             limit: AtomicUsize::new(limit),
             import_limit,
             too_large: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
             too_slow: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            share,
         }))
     }
 
@@ -64,6 +72,10 @@ impl BodyLimit {
 
     pub(super) fn was_exceeded(&self) -> bool {
         self.0.too_large.load(Relaxed)
+    }
+
+    pub(super) fn was_crowded(&self) -> bool {
+        self.0.crowded.load(Relaxed)
     }
 
     /// Whether the client is to blame for a request that took too long.
@@ -152,6 +164,9 @@ where
                 this.received = this.received.saturating_add(length);
                 if this.received > this.limit.get() {
                     Some(Err(this.too_large()))
+                } else if !this.limit.0.share.grow(length) {
+                    this.limit.0.crowded.store(true, Relaxed);
+                    Some(Err(BodyError::Crowded))
                 } else {
                     Some(Ok(frame))
                 }

@@ -65,6 +65,8 @@ pub(super) enum Ended {
     SlowHead,
     /// The peer did not take its response.
     SlowReader,
+    /// All heads together are too large.
+    Crowded,
 }
 
 /// Serves a connection until one side has enough of it, or `stop` is cancelled
@@ -178,7 +180,12 @@ where
             // the transport down itself, for only then does it wait until what
             // it has buffered is written.
             if Pin::new(&mut this.hyper).poll(cx).is_ready() {
-                return Poll::Ready(Ended::Closed);
+                let crowded = this.activity.is_crowded();
+                return Poll::Ready(if crowded {
+                    Ended::Crowded
+                } else {
+                    Ended::Closed
+                });
             }
             this.observe();
             if this.follow_stop(cx) {
@@ -290,12 +297,19 @@ async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ende
     let unread = activity.stage() != Stage::Idle || activity.left_body_unread();
     // A peer that does not take its last bytes in time loses them.
     let _ = timeout(LINGER, async {
-        if ended == Ended::SlowHead {
-            let response = error::raw(
+        let told = match ended {
+            Ended::SlowHead => Some((
                 StatusCode::REQUEST_TIMEOUT,
                 "the header of the request took too long",
-            );
-            transport.write_all(&response).await?;
+            )),
+            Ended::Crowded => Some((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large requests at once",
+            )),
+            _ => None,
+        };
+        if let Some((status, detail)) = told {
+            transport.write_all(&error::raw(status, detail)).await?;
         }
         transport.shutdown().await?;
         if unread {

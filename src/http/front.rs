@@ -14,6 +14,7 @@ use super::api;
 use super::connection::Deadlines;
 use super::cors;
 use super::health::{CacheStatistics, HealthEndpoint, Liveness};
+use super::memory::{self, Pool, Share};
 use super::metrics::{Meters, Metrics};
 use crate::config;
 use crate::health::Reader;
@@ -72,6 +73,8 @@ pub struct Front {
     pub(super) cors: Option<CorsLayer>,
     pub(super) meters: Arc<Meters>,
     pub(super) settings: Settings,
+    heads: Arc<Pool>,
+    bodies: Arc<Pool>,
     pub(super) kind: Kind,
 }
 
@@ -97,6 +100,8 @@ impl Front {
             cors: Some(cors::layer(context.settings.clone())),
             meters: Arc::new(Meters::new(&context.metrics, "api")),
             settings: context.settings.clone(),
+            heads: Arc::default(),
+            bodies: Arc::default(),
             kind: Kind::Api,
         })
     }
@@ -109,6 +114,8 @@ impl Front {
             cors: None,
             meters: Arc::new(Meters::new(&context.metrics, "admin")),
             settings: context.settings.clone(),
+            heads: Arc::default(),
+            bodies: Arc::default(),
             kind: Kind::Admin,
         })
     }
@@ -127,6 +134,18 @@ impl Front {
             head: settings.header_timeout,
             write: settings.body_idle_timeout,
         }
+    }
+
+    /// What the head of a request may hold.
+    pub(super) fn head(&self) -> Share {
+        self.heads.share(memory::HEADS)
+    }
+
+    /// What the body of a request may hold, `largest` being the most that any
+    /// may.
+    pub(super) fn body(&self, largest: usize) -> Share {
+        let most = largest.saturating_mul(memory::LARGEST_BODIES);
+        self.bodies.share(most)
     }
 
     pub(super) fn is_draining(&self) -> bool {

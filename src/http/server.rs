@@ -178,7 +178,7 @@ impl Connections {
             refused.inc();
         }
         let Some(seat) = seat else { return };
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(self.front.head()));
         match seat {
             Seat::Overflow => {
                 let busy = self.busy();

@@ -133,7 +133,9 @@ impl ConnectionService {
         this.activity.set_exchange(exchange.clone());
         let mut ticket = Ticket::new(exchange.clone(), span);
 
-        let limit = BodyLimit::new(settings.max_body, settings.import_max_body);
+        let largest = settings.max_body.max(settings.import_max_body);
+        let share = this.front.body(largest);
+        let limit = BodyLimit::new(settings.max_body, settings.import_max_body, share);
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(correlation.clone());
         parts.extensions.insert(client);
@@ -226,6 +228,8 @@ impl ConnectionService {
         };
         if limit.was_exceeded() {
             too_large(limit.get())
+        } else if limit.was_crowded() {
+            closing(error::unavailable("too many large requests at once"))
         } else if limit.timed_out() {
             slow_body()
         } else {

@@ -102,6 +102,9 @@ impl<T: Transport> AsyncRead for Watched<T> {
         if self.activity.stage() == Stage::Idle && buffer.filled()[before..].iter().any(begins) {
             self.activity.head_began();
         }
+        if !self.activity.head_grew(buffer.filled().len() - before) {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         if result.is_pending() && self.activity.wants_unread() {
             self.activity.set_unread(self.inner.has_unread());
         }

@@ -1,6 +1,7 @@
 //! The task that fetches the keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -14,8 +15,10 @@ use crate::dependency::{ErrorKind, Failure, Kind};
 /// itself says (`max-age=600`).
 const KEPT_FOR: Duration = Duration::from_mins(10);
 
-/// How often unknown keys may be asked for: anyone can invent one.
-const ASK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often unknown keys may be asked for: anyone can invent one. Who names
+/// one waits for the next time: refused at once, all who have a key that is
+/// really new would pay for those who invent some.
+const ASK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How soon a fetch that failed is tried again: the first time, and at most.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,11 +28,15 @@ pub(super) struct Keeper {
     sources: watch::Receiver<Option<Source>>,
     known: watch::Sender<Known>,
     wanted: Arc<Notify>,
+    /// How many fetches have begun.
+    begun: Arc<AtomicU64>,
     fetch: Fetch,
     hint: Hint,
     /// When the next fetch is due, wanted or not.
     next: Instant,
-    /// Whether someone waits for what the fetch that runs will bring.
+    /// When unknown keys may be asked for.
+    may_ask: Instant,
+    /// Whether someone waits for what the next fetch will bring.
     asked: bool,
     /// Fetches that failed in a row.
     failures: u32,
@@ -40,6 +47,7 @@ impl Keeper {
         sources: watch::Receiver<Option<Source>>,
         known: watch::Sender<Known>,
         wanted: Arc<Notify>,
+        begun: Arc<AtomicU64>,
         fetch: Fetch,
         hint: Hint,
     ) -> Self {
@@ -47,9 +55,11 @@ impl Keeper {
             sources,
             known,
             wanted,
+            begun,
             fetch,
             hint,
             next: Instant::now(),
+            may_ask: Instant::now(),
             asked: false,
             failures: 0,
         }
@@ -88,6 +98,7 @@ impl Keeper {
         loop {
             self.reason().await;
             let began = Instant::now();
+            self.begun.fetch_add(1, SeqCst);
             let fetched = self.fetch(&source).await;
             self.take(fetched, began, &source);
         }
@@ -96,14 +107,13 @@ impl Keeper {
     /// Waits for a reason to fetch.
     async fn reason(&mut self) {
         // A fetch that a reload interrupted is still waited for.
-        while !self.asked {
+        if !self.asked {
             tokio::select! {
                 () = sleep_until(self.next) => return,
-                () = self.wanted.notified() => {
-                    self.asked = Instant::now() >= self.known.borrow().may_ask;
-                }
+                () = self.wanted.notified() => self.asked = true,
             }
         }
+        sleep_until(self.may_ask.min(self.next)).await;
     }
 
     async fn fetch(&self, source: &Source) -> Result<KeySet, Failure> {
@@ -119,11 +129,9 @@ impl Keeper {
     /// Takes over what was fetched, or that it failed.
     fn take(&mut self, fetched: Result<KeySet, Failure>, began: Instant, source: &Source) {
         let before = self.known.borrow().clone();
-        let may_ask = if std::mem::take(&mut self.asked) {
-            began + ASK_INTERVAL
-        } else {
-            before.may_ask
-        };
+        if std::mem::take(&mut self.asked) {
+            self.may_ask = began + ASK_INTERVAL;
+        }
         let (keys, state) = match fetched {
             Ok(keys) => {
                 self.failures = 0;
@@ -149,7 +157,7 @@ impl Keeper {
         self.known.send_replace(Known {
             keys,
             state,
-            may_ask,
+            fetch: self.begun.load(SeqCst),
             target: before.target,
         });
     }

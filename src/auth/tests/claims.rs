@@ -41,6 +41,74 @@ async fn a_token_is_good_for_its_time_and_half_a_minute_around_it() {
     }
 }
 
+/// Whoever issues tokens says with `exp` and `nbf` when they are good; when
+/// they were made is no condition, and clocks go wrong.
+#[tokio::test]
+async fn when_it_was_issued_decides_nothing() {
+    for iat in [
+        json!(0),
+        json!(now() + 1e6),
+        json!(-1),
+        json!("x"),
+        json!(1e300),
+        json!([]),
+    ] {
+        assert_eq!(refusal(json!({ "iat": iat })).await, None, "{iat}");
+        let expired = json!({ "iat": iat, "exp": now() - 31.0 });
+        assert_eq!(refusal(expired).await, Some(Refusal::Expired), "{iat}");
+    }
+}
+
+#[tokio::test]
+async fn claims_may_be_as_many_as_a_token_holds() {
+    let many: Vec<String> = (0..130)
+        .map(|n| format!("{n:08x}-0000-4000-8000-000000000000"))
+        .collect();
+    assert_eq!(refusal(json!({ "x": many })).await, None);
+    // Numbers that no number holds, and objects that nobody would nest so.
+    for exp in [
+        "1e400",
+        "-1e400",
+        "1e99999999999",
+        "NaN",
+        "Infinity",
+        "0x7fffffff",
+        "99999999999999999999999999999999999999999",
+    ] {
+        let claims = good(json!({ "exp": 1 }))
+            .to_string()
+            .replace("\"exp\":1", &format!("\"exp\":{exp}"));
+        let Ok(claims) = RawValue::from_string(claims) else {
+            continue;
+        };
+        let token = sign(&header(Algorithm::HS256, None), &claims);
+        let result = verify(&usual().0, &token).await;
+        let huge = exp.starts_with('9');
+        assert_eq!(result.is_ok(), huge, "{exp}: {result:?}");
+    }
+    for depth in [100, 126, 127, 128, 2_000] {
+        let nested = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let claims = good(json!({}))
+            .to_string()
+            .replacen('{', &format!(r#"{{"x":{nested},"#), 1);
+        let token = [r#"{"alg":"HS256"}"#, &claims]
+            .map(|part| super::signatures::base64url(part.as_bytes()));
+        let message = token.join(".");
+        let signature = jsonwebtoken::crypto::sign(
+            message.as_bytes(),
+            &signing_key(Algorithm::HS256),
+            Algorithm::HS256,
+        );
+        let token = format!("{message}.{}", signature.unwrap());
+        let result = verify(&usual().0, &token).await;
+        assert!(
+            result.is_ok() || matches!(result, Err(Rejection::Token(_))),
+            "{depth}: {result:?}"
+        );
+        assert!(depth > 100 || result.is_ok(), "{depth}: {result:?}");
+    }
+}
+
 #[test]
 fn the_leeway_ends_to_the_second() {
     let json = good(json!({ "exp": 1_000, "nbf": 500 })).to_string();

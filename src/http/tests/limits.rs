@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use super::support::{Builder, Client, Server};
 use crate::http::admission::{OVERFLOW, RESERVE};
 use crate::http::body::BodyLimit;
+use crate::http::memory::{FREE, HEADS};
 
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -222,4 +224,100 @@ async fn above_the_reserve_a_503_is_all_there_is() {
     dropped.closed().await;
 
     assert_eq!(reserve[0].get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn large_bodies_share_what_there_is_and_small_ones_need_no_share() {
+    const LARGE: usize = 64 * 1024;
+
+    let (reached, mut reaches) = tokio::sync::mpsc::unbounded_channel();
+    let leave = Arc::new(tokio::sync::Semaphore::new(0));
+    let left = leave.clone();
+    let hold = async move |request: Request| {
+        request
+            .extensions()
+            .get::<BodyLimit>()
+            .unwrap()
+            .allow_import();
+        let body = to_bytes(request.into_body(), usize::MAX).await;
+        reached.send(body.is_ok()).unwrap();
+        drop(left.acquire().await);
+        "left"
+    };
+    let mut builder = Builder {
+        v1: reading().route("/hold", post(hold)),
+        ..Builder::default()
+    };
+    builder.settings.import_max_body = LARGE;
+    let server = builder.start().await;
+    let request = |path: &str, length: usize| {
+        let body = "x".repeat(length);
+        format!("POST /api/v1/{path} HTTP/1.1\r\nhost: t\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.client().await;
+        client.send(request("hold", LARGE)).await;
+        assert_eq!(reaches.recv().await, Some(true));
+        held.push(client);
+    }
+    let mut large = server.client().await;
+    large.send(request("import", LARGE)).await;
+    let refused = large.answer().await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.detail(), "too many large requests at once");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(refused.header("connection"), Some("close"));
+    let mut small = server.client().await;
+    small.send(request("import", 4_000)).await;
+    assert_eq!(small.answer().await.body, "4000");
+
+    // Whoever is done takes along what he held.
+    leave.add_permits(1);
+    let served = async {
+        loop {
+            let mut large = server.client().await;
+            large.send(request("import", LARGE)).await;
+            if large.answer().await.status == 200 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(super::support::HANG, served)
+        .await
+        .expect("there is room again");
+}
+
+#[tokio::test]
+async fn large_heads_share_what_there_is() {
+    const LARGE: usize = 30 * 1024;
+
+    crate::http::file_limit::raise(2_000).expect("enough files");
+    let mut builder = Builder::default();
+    builder.settings.max_connections = 10_000;
+    let server = builder.start().await;
+    let line = format!("x: {}\r\n", "y".repeat(1_000));
+    let head = format!(
+        "GET / HTTP/1.1\r\nhost: t\r\n{}",
+        line.repeat(LARGE / line.len())
+    );
+    let fitting = HEADS / (head.len() - FREE);
+    let mut endless = Vec::new();
+    for _ in 0..fitting {
+        let mut client = server.client().await;
+        client.send(&head).await;
+        endless.push(client);
+    }
+    // All are read in the end, and one more is too many; which one is told is
+    // chance, for nobody knows when they are read.
+    let mut one_more = server.client().await;
+    one_more.send(&head).await;
+    endless.push(one_more);
+    let told = endless.iter_mut().map(|client| Box::pin(client.answer()));
+    let (told, ..) = futures_util::future::select_all(told).await;
+    assert_eq!(told.status, 503);
+    assert_eq!(told.detail(), "too many large requests at once");
+    assert!(told.header("retry-after").is_some());
+    // Small ones go on, and so do those that have their room.
+    assert_eq!(server.get("/health").await.status, 200);
 }

@@ -1,0 +1,213 @@
+//! HTTP/1.1 as it is on the wire (RFC 9112), read by a reader that shares
+//! nothing with the server's and is no more lenient than it must be.
+
+use serde_json::Value;
+
+/// The status codes of the answers that a connection carried until its end,
+/// or what is wrong with one.
+pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<u16>, String> {
+    let mut statuses = Vec::new();
+    while !wire.is_empty() {
+        let end = find(wire, b"\r\n\r\n").ok_or("a head has no end")?;
+        let head = std::str::from_utf8(&wire[..end]).map_err(|_| "a head is not text")?;
+        wire = &wire[end + 4..];
+        let mut lines = head.split("\r\n");
+        let status = status_of(lines.next().unwrap_or_default())?;
+        if status == 100 {
+            continue;
+        }
+        let headers = lines.map(|line| line.split_once(": ").ok_or("a header has no value"));
+        let headers: Vec<(&str, &str)> = headers.collect::<Result<_, _>>()?;
+        let all = |name: &str| {
+            let name = name.to_owned();
+            let named = headers
+                .iter()
+                .filter(move |(known, _)| known.eq_ignore_ascii_case(&name));
+            named.map(|(_, value)| *value).collect::<Vec<_>>()
+        };
+        if all("x-correlation-id").len() != 1 {
+            return Err(format!("an answer with {status} has no id of its own"));
+        }
+        if all("date").len() > 1 || all("content-length").len() > 1 {
+            return Err("a header stands twice".to_owned());
+        }
+        let body = body(&mut wire, &all("content-length"), &all("transfer-encoding"))?;
+        if status >= 400 && !body.is_empty() {
+            let document: Value =
+                serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+            if !document["detail"].is_string() {
+                return Err(format!("an error is told as {document}"));
+            }
+        }
+        statuses.push(status);
+    }
+    Ok(statuses)
+}
+
+/// No client can make the server fail.
+fn status_of(line: &str) -> Result<u16, String> {
+    let rest = line
+        .strip_prefix("HTTP/1.1 ")
+        .or(line.strip_prefix("HTTP/1.0 "));
+    let code = rest.and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
+    match code {
+        None => Err(format!("{line:?} is no status line")),
+        Some(500) => Err("the server failed".to_owned()),
+        Some(code) => Ok(code),
+    }
+}
+
+/// Takes the body of an answer off the wire. That of a HEAD is only
+/// announced, and no body of ours begins like a head.
+fn body(wire: &mut &[u8], lengths: &[&str], codings: &[&str]) -> Result<Vec<u8>, String> {
+    if wire.is_empty() || wire.starts_with(b"HTTP/1.") {
+        return Ok(Vec::new());
+    }
+    if !codings.is_empty() {
+        let mut body = Vec::new();
+        let length = chunked(wire, &mut body).ok_or("a chunk is broken")?;
+        *wire = &wire[length..];
+        return Ok(body);
+    }
+    let length: usize = lengths
+        .first()
+        .and_then(|length| length.parse().ok())
+        .ok_or("a body has no length")?;
+    let body = wire.get(..length).ok_or("a body is cut")?;
+    *wire = &wire[length..];
+    Ok(body.to_vec())
+}
+
+/// How many requests there are at most in what a client has sent: where one
+/// can be read in more than one way, it is the last.
+pub(super) fn most_requests(mut sent: &[u8]) -> usize {
+    let mut count = 0;
+    loop {
+        while let [b'\r' | b'\n', rest @ ..] = sent {
+            sent = rest;
+        }
+        if sent.is_empty() {
+            return count;
+        }
+        count += 1;
+        match request(sent) {
+            Some(length) => sent = &sent[length..],
+            None => return count,
+        }
+    }
+}
+
+/// The length of a request that leaves no doubt about it, and whose
+/// connection goes on.
+fn request(sent: &[u8]) -> Option<usize> {
+    let mut lines = Lines { rest: sent };
+    let line = lines.next()?;
+    let keeps = if line.ends_with(b" HTTP/1.1") {
+        true
+    } else if line.ends_with(b" HTTP/1.0") {
+        false
+    } else {
+        return None;
+    };
+    let (mut length, mut coded, mut kept) = (None, false, keeps);
+    loop {
+        let line = lines.next()?;
+        if line.is_empty() {
+            break;
+        }
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
+            return None;
+        }
+        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+        match String::from_utf8_lossy(name).to_ascii_lowercase().as_str() {
+            "content-length" => {
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                let this: usize = value.parse().ok().filter(|_| digits)?;
+                if length.is_some_and(|other| other != this) {
+                    return None;
+                }
+                length = Some(this);
+            }
+            "transfer-encoding" => {
+                if value.rsplit(',').next()?.trim() != "chunked" {
+                    return None;
+                }
+                coded = true;
+            }
+            "connection" => {
+                let has = |word| value.split(',').any(|option| option.trim() == word);
+                if has("close") {
+                    return None;
+                }
+                kept |= has("keep-alive");
+            }
+            _ => {}
+        }
+    }
+    let head = sent.len() - lines.rest.len();
+    match (length, coded) {
+        _ if !kept => None,
+        (Some(_), true) => None,
+        (None, true) => Some(head + chunked(&sent[head..], &mut Vec::new())?),
+        (length, false) => {
+            let whole = head.checked_add(length.unwrap_or(0))?;
+            (whole <= sent.len()).then_some(whole)
+        }
+    }
+}
+
+/// Lines that end with LF, before which a CR may stand and nowhere else
+/// (RFC 9112, section 2.2).
+struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Lines<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
+        let line = &self.rest[..end];
+        self.rest = &self.rest[end + 1..];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (!line.contains(&b'\r')).then_some(line)
+    }
+}
+
+/// The length of a chunked body with its trailers (RFC 9112, section 7.1).
+fn chunked(wire: &[u8], body: &mut Vec<u8>) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let end = at + find(&wire[at..], b"\r\n")?;
+        let line = wire[at..end].split(|byte| *byte == b';').next()?;
+        let digits = std::str::from_utf8(line)
+            .ok()?
+            .trim_end_matches([' ', '\t']);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let size = usize::from_str_radix(digits, 16).ok()?;
+        at = end + 2;
+        if size == 0 {
+            break;
+        }
+        let end = at.checked_add(size)?;
+        body.extend_from_slice(wire.get(at..end)?);
+        at = end + 2;
+        if wire.get(end..at)? != b"\r\n" {
+            return None;
+        }
+    }
+    loop {
+        let end = at + find(&wire[at..], b"\r\n")?;
+        let is_last = end == at;
+        at = end + 2;
+        if is_last {
+            return Some(at);
+        }
+    }
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
