@@ -37,3 +37,5 @@ mod unit_files;
 mod under_systemd;
 
 mod page;
+
+mod matrix;

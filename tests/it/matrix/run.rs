@@ -1,0 +1,132 @@
+//! All rows, dozens at a time: most of a row is waiting.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+
+use super::axes::Fault;
+use super::case::Case;
+use super::observe::Figure;
+use super::play::Play;
+use super::report;
+use super::servers::Servers;
+
+/// How many rows are played at once.
+const STAGES: usize = 20;
+
+/// How a row ended.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) case: Case,
+    pub(super) outcome: Outcome,
+    pub(super) figures: Vec<Figure>,
+    pub(super) took: Duration,
+}
+
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Kept,
+    /// What was not as the model says, and what the daemon wrote.
+    Broken { why: String, log: String },
+    /// What this machine lacks.
+    Skipped(&'static str),
+}
+
+/// Plays rows and reports them under a name.
+///
+/// # Panics
+///
+/// When one of them is broken.
+pub(super) fn all(cases: &[Case], name: &str) {
+    assert!(!cases.is_empty(), "no row has all of these words");
+    let began = Instant::now();
+    let runtime = runtime();
+    let (servers, _alive) = runtime.block_on(Servers::start(cases));
+    let named = can_name();
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(Vec::new());
+    // A server ends with the thread that has started it, and whatever blocks a
+    // thread must not hold up the proxies of other rows: so each has its own.
+    thread::scope(|scope| {
+        for _ in 0..STAGES.min(cases.len()) {
+            scope.spawn(|| {
+                let runtime = self::runtime();
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let row = runtime.block_on(row(&servers, *case, named));
+                    report::progress(&row);
+                    rows.lock().expect("nobody panicked").push(row);
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().expect("nobody panicked");
+    rows.sort_by_key(|row| row.case);
+    let broken = report::all(&rows, name, began.elapsed());
+    assert_eq!(broken, 0, "{broken} rows are broken");
+}
+
+fn runtime() -> Runtime {
+    let built = Builder::new_current_thread().enable_all().build();
+    built.expect("a runtime can be built")
+}
+
+async fn row(servers: &Servers, case: Case, named: bool) -> Row {
+    let began = Instant::now();
+    if !named && matches!(case.fault, Fault::Unresolved | Fault::OneAddressDead) {
+        return Row {
+            case,
+            outcome: Outcome::Skipped("it takes a mount namespace (unshare --mount)"),
+            figures: Vec::new(),
+            took: Duration::ZERO,
+        };
+    }
+    let mut figures = Vec::new();
+    let mut log = String::new();
+    let played = async {
+        let mut play = Play::new(servers, case).await;
+        let performed = AssertUnwindSafe(play.perform()).catch_unwind().await;
+        figures = std::mem::take(&mut play.figures);
+        log = play.log();
+        // The daemon's lines are held against the catalogue when it is dropped.
+        let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(play)));
+        performed.and(dropped).err()
+    };
+    let played = AssertUnwindSafe(played).catch_unwind().await;
+    let outcome = match played {
+        Ok(None) => Outcome::Kept,
+        Ok(Some(panic)) | Err(panic) => Outcome::Broken {
+            why: words(panic.as_ref()),
+            log,
+        },
+    };
+    Row {
+        case,
+        outcome,
+        figures,
+        took: began.elapsed(),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    text.unwrap_or_else(|| "it panicked".to_owned())
+}
+
+/// Whether a daemon can have names of its own.
+fn can_name() -> bool {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let tried = command.args(["--mount", "true"]).status();
+    tried.is_ok_and(|status| status.success())
+}
