@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::axes::{Dependency, Fault};
 use super::model::Effect;
 
-pub(super) const INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const INTERVAL: Duration = Duration::from_millis(400);
 const FAST_INTERVAL: Duration = Duration::from_millis(50);
-const MAX_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
 /// For connecting, and for an answer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 const FALL: u32 = 3;
 const RISE: u32 = 2;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every daemon's settings that have to do with time.
 pub(super) fn settings() -> String {
@@ -33,7 +33,7 @@ pub(super) fn settings() -> String {
          drain_timeout = {:?}\n\
          [database]\n\
          pool_size = 4\n\
-         pool_timeout = \"1s\"\n\
+         pool_timeout = \"2s\"\n\
          statement_timeout = \"2s\"\n\
          [limits]\n\
          reads_per_minute = 1000000\n\
@@ -51,7 +51,7 @@ pub(super) fn settings() -> String {
 
 /// What a machine with more to do than cores may add to any bound. It is no
 /// part of what is promised, and the report shows both.
-pub(super) const ALLOWANCE: Duration = Duration::from_secs(6);
+pub(super) const ALLOWANCE: Duration = Duration::from_secs(8);
 
 /// The longest that a living server on this machine takes to be connected to
 /// and to answer.
@@ -110,7 +110,7 @@ pub(super) fn deadline(effect: Effect) -> Duration {
 pub(super) fn drain_delay(effect: Effect) -> Duration {
     match effect {
         Effect::Down(_) => detection(effect) + ALLOWANCE,
-        Effect::Up { .. } => INTERVAL * 8,
+        Effect::Up { .. } => (INTERVAL + TIMEOUT) * 3 + ALLOWANCE / 2,
         Effect::Flaps => flapping() + ALLOWANCE,
     }
 }
