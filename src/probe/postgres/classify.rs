@@ -80,7 +80,13 @@ fn of_pooler(message: &str) -> ErrorKind {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&["auth", "password", "no such user", "login rejected"]) {
         ErrorKind::Auth
-    } else if says(&["no such database", "unsupported startup parameter"]) {
+    } else if says(&[
+        "no such database",
+        // Where it asks nobody for a password (`auth_type = any`), that is all
+        // it says of a database that it does not know.
+        "config error",
+        "unsupported startup parameter",
+    ]) {
         ErrorKind::Config
     } else {
         ErrorKind::NotReady
@@ -120,6 +126,7 @@ mod tests {
             ("SASL authentication failed", ErrorKind::Auth),
             ("no such user: alice", ErrorKind::Auth),
             ("no such database: budget", ErrorKind::Config),
+            ("bouncer config error", ErrorKind::Config),
             ("server conn crashed?", ErrorKind::NotReady),
             ("query_wait_timeout", ErrorKind::NotReady),
             (

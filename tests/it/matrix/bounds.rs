@@ -17,7 +17,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every daemon's settings that have to do with time.
-pub(super) fn settings() -> String {
+pub(super) fn settings(effect: Effect) -> String {
+    // What is up for moments only must be seen to be up in each of them.
+    let rise = match effect {
+        Effect::Flaps => 1,
+        _ => RISE,
+    };
     let words = |duration: Duration| humantime::format_duration(duration).to_string();
     format!(
         "[checks]\n\
@@ -27,7 +32,7 @@ pub(super) fn settings() -> String {
          connect_timeout = {:?}\n\
          timeout = {:?}\n\
          fall = {FALL}\n\
-         rise = {RISE}\n\
+         rise = {rise}\n\
          startup_deadline = \"never\"\n\
          [lifecycle]\n\
          drain_timeout = {:?}\n\
@@ -111,7 +116,7 @@ pub(super) fn drain_delay(effect: Effect) -> Duration {
     match effect {
         Effect::Down(_) => detection(effect) + ALLOWANCE,
         Effect::Up { .. } => (INTERVAL + TIMEOUT) * 3 + ALLOWANCE / 2,
-        Effect::Flaps => flapping() + ALLOWANCE,
+        Effect::Flaps => flapping() + ALLOWANCE * 2,
     }
 }
 

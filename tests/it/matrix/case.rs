@@ -1,6 +1,7 @@
 //! The rows: all of them, those that make no sense, and a sample.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::axes::{Dependency, Fault, Moment, POLICIES, Policy};
@@ -54,33 +55,45 @@ impl Case {
     }
 
     /// Rows so that every two entries of different lists that may meet do meet,
-    /// always the same: each one is the first of those that add the most.
+    /// always the same: each one is the first of those that add the most and,
+    /// of those, whose entries were used least.
     pub(super) fn sample() -> Vec<Self> {
         let all = Self::all();
         let mut open: BTreeSet<Pair> = all.iter().flat_map(Self::pairs).collect();
+        let mut used = BTreeMap::<Entry, usize>::new();
         let mut sample = Vec::new();
         while !open.is_empty() {
-            let adds = |case: &&Self| case.pairs().iter().filter(|p| open.contains(p)).count();
-            let best = all.iter().rev().max_by_key(adds).expect("there are rows");
+            let worth = |case: &&Self| {
+                let adds = case.pairs().iter().filter(|p| open.contains(p)).count();
+                let uses = case.entries().map(|entry| used.get(&entry).copied());
+                let uses: usize = uses.into_iter().flatten().sum();
+                (adds, Reverse(uses))
+            };
+            let best = all.iter().rev().max_by_key(worth).expect("there are rows");
             for pair in best.pairs() {
                 open.remove(&pair);
+            }
+            for entry in best.entries() {
+                *used.entry(entry).or_default() += 1;
             }
             sample.push(*best);
         }
         sample
     }
 
-    fn pairs(&self) -> [Pair; 6] {
-        let entries = [
+    fn entries(&self) -> [Entry; 4] {
+        [
             Entry::Dependency(self.dependency),
             Entry::Fault(self.fault),
             Entry::Moment(self.moment),
             Entry::Policy(self.policy),
-        ];
-        [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(one, other)| {
-            let [one, other] = [entries[one], entries[other]];
-            (one, other)
-        })
+        ]
+    }
+
+    fn pairs(&self) -> [Pair; 6] {
+        let entries = self.entries();
+        [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+            .map(|(one, other)| (entries[one], entries[other]))
     }
 }
 

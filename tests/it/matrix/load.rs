@@ -17,7 +17,7 @@ use crate::support::caller::Caller;
 
 /// How many work at once, and how long each one thinks between two requests.
 const PEOPLE: usize = 2;
-const THINKING: Duration = Duration::from_millis(50);
+const THINKING: Duration = Duration::from_millis(100);
 
 /// One request, and its end.
 #[derive(Debug)]
@@ -84,7 +84,11 @@ impl Load {
             }
         }
         let slowest = done.iter().map(|request| request.took).max();
-        Figure::new("slowest request", slowest.unwrap_or_default(), bounds::request())
+        Figure::new(
+            "slowest request",
+            slowest.unwrap_or_default(),
+            bounds::request(),
+        )
     }
 }
 

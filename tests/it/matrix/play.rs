@@ -45,7 +45,9 @@ impl<'a> Play<'a> {
 
     /// What its daemon wrote.
     pub(super) fn log(&self) -> String {
-        self.daemon.as_ref().map_or_else(String::new, Daemon::everything)
+        self.daemon
+            .as_ref()
+            .map_or_else(String::new, Daemon::everything)
     }
 
     /// # Panics
@@ -81,7 +83,11 @@ impl<'a> Play<'a> {
         let config = self.config(&self.site, &more);
         let spawned = Timestamp::now();
         self.start(&config).await;
-        let began = observe::event(self.daemon(), "application_startup_begin", bounds::at_once());
+        let began = observe::event(
+            self.daemon(),
+            "application_startup_begin",
+            bounds::at_once(),
+        );
         let began = written(&began.await);
         if holds {
             self.goes_down(0, began).await;
@@ -204,7 +210,8 @@ impl<'a> Play<'a> {
                 self.see(Phase::Draining, UP).await;
             }
             Effect::Flaps => {
-                observe::event(self.daemon(), "dependency_flapping", bounds::flapping()).await;
+                let patience = bounds::flapping() + bounds::ALLOWANCE;
+                observe::event(self.daemon(), "dependency_flapping", patience).await;
             }
         }
         let (code, ended) = self.exits(delay + bounds::exit()).await;
@@ -288,7 +295,7 @@ impl<'a> Play<'a> {
     fn config(&self, site: &Site, more: &str) -> String {
         let (name, kind) = (self.case.dependency.name(), self.case.dependency.kind());
         let (url, policy) = (site.url(), self.case.policy);
-        let settings = bounds::settings();
+        let settings = bounds::settings(self.effect);
         format!(
             "{settings}\n[dependencies.{name}]\nkind = \"{kind}\"\nurl = \"{url}\"\n\
              policy = \"{policy}\"\n{more}\n"
@@ -398,7 +405,13 @@ impl<'a> Play<'a> {
         let policy = self.case.policy;
         let began = Timestamp::now();
         let told = observe::flapping(self.daemon(), policy).await;
-        self.note("flapping", between(began, written(&told)), bounds::flapping());
+        // Up is only counted when a check meets it, and a busy machine makes few.
+        let (took, bound) = (between(began, written(&told)), bounds::flapping());
+        self.figures.push(Figure {
+            what: "flapping",
+            took,
+            bound,
+        });
         self.site.heal().await;
         let case = self.case;
         observe::checked(self.daemon(), case, 5).await;
@@ -446,9 +459,12 @@ impl<'a> Play<'a> {
     /// So many more requests are answered.
     async fn work_goes_on(&mut self, load: &Load) {
         let goal = load.count() + 10;
-        observe::until(self.daemon(), "requests end", bounds::request() * 5, async |_| {
-            (load.count() >= goal).then_some(())
-        })
+        observe::until(
+            self.daemon(),
+            "requests end",
+            bounds::request() * 5,
+            async |_| (load.count() >= goal).then_some(()),
+        )
         .await;
     }
 
@@ -478,10 +494,15 @@ impl<'a> Play<'a> {
     }
 
     async fn latch_is_up(&mut self) {
-        observe::until(self.daemon(), "the latch is up", bounds::TIMEOUT * 2, async |daemon| {
-            let latch = daemon.status_of("latch").await;
-            (latch["status"] == "ok").then_some(())
-        })
+        observe::until(
+            self.daemon(),
+            "the latch is up",
+            bounds::TIMEOUT * 2,
+            async |daemon| {
+                let latch = daemon.status_of("latch").await;
+                (latch["status"] == "ok").then_some(())
+            },
+        )
         .await;
     }
 }
@@ -492,5 +513,8 @@ fn latch_table(latch: &FaultProxy, more: &str) -> String {
 }
 
 fn deadline_of(deadline: Duration) -> String {
-    format!("startup_deadline = \"{}\"\n", humantime::format_duration(deadline))
+    format!(
+        "startup_deadline = \"{}\"\n",
+        humantime::format_duration(deadline)
+    )
 }

@@ -67,9 +67,7 @@ impl Tally {
         Self {
             rows: rows.len(),
             broken: count(Row::is_broken),
-            at_second_try: count(|row| {
-                matches!(row.outcome, Outcome::Kept { at_first: Some(_) })
-            }),
+            at_second_try: count(|row| matches!(row.outcome, Outcome::Kept { at_first: Some(_) })),
             skipped: count(|row| matches!(row.outcome, Outcome::Skipped(_))),
             hiccups: rows.iter().map(|row| row.hiccups).sum(),
             excluded: model::excluded().iter().map(|(.., rows)| rows).sum(),
@@ -91,7 +89,7 @@ impl Tally {
         let seconds = self.took.as_secs();
         let mut lines = vec![
             format!("{rows} rows in {seconds} s: {broken} broken, {skipped} skipped"),
-            format!("{at_second_try} were kept only when they were played alone"),
+            format!("{at_second_try} were kept only when few were played at once"),
             format!("{hiccups} times the machine made a living server miss a check"),
             format!("{excluded} of the {PRODUCT} combinations make no sense"),
         ];

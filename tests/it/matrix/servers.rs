@@ -88,9 +88,9 @@ impl Servers {
             data: &data,
             authorities: &authorities,
         };
-        let started = needed
-            .into_iter()
-            .map(async |(dependency, stand)| ((dependency, stand), shop.start(dependency, stand).await));
+        let started = needed.into_iter().map(async |(dependency, stand)| {
+            ((dependency, stand), shop.start(dependency, stand).await)
+        });
         let (mut ports, mut alive) = (BTreeMap::new(), Vec::<Box<dyn Any>>::new());
         for (key, (port, server)) in join_all(started).await {
             ports.insert(key, port);

@@ -74,7 +74,11 @@ impl Site {
                     Fault::Killed => Blow::Kill,
                     _ => Blow::Stop,
                 };
-                ("localhost", program.port(), Cause::Program { program, blow })
+                (
+                    "localhost",
+                    program.port(),
+                    Cause::Program { program, blow },
+                )
             }
             Fault::Unresolved | Fault::OneAddressDead => {
                 let (number, cause) = named(port(before), fault).await;

@@ -158,12 +158,9 @@ impl Postgres {
 
     /// The same in another database.
     pub(crate) async fn execute_in(&self, database: &str, sql: &str) {
-        within(
-            sql,
-            execute(self.folder.path(), self.port(), database, sql),
-        )
-        .await
-        .unwrap_or_else(|error| panic!("cannot run {sql}: {error:?}"));
+        within(sql, execute(self.folder.path(), self.port(), database, sql))
+            .await
+            .unwrap_or_else(|error| panic!("cannot run {sql}: {error:?}"));
     }
 
     async fn wait_until_it_answers(&mut self) {

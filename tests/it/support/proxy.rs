@@ -268,11 +268,7 @@ async fn pump(
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = from.read(&mut buffer).await.unwrap_or(0);
-        let Ok(mode) = modes
-            .wait_for(|mode| !mode.is_silent())
-            .await
-            .map(|m| *m)
-        else {
+        let Ok(mode) = modes.wait_for(|mode| !mode.is_silent()).await.map(|m| *m) else {
             return;
         };
         let bytes = &mut buffer[..count];

@@ -100,9 +100,8 @@ fn configure(folder: &std::path::Path, pages: &[Page], ports: &[Port]) {
             certificate.write(&own);
             let own = own.display();
             how = " ssl";
-            encryption = format!(
-                "ssl_certificate {own}/server.crt; ssl_certificate_key {own}/server.key;"
-            );
+            encryption =
+                format!("ssl_certificate {own}/server.crt; ssl_certificate_key {own}/server.key;");
         }
         writeln!(
             servers,

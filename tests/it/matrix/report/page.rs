@@ -93,11 +93,16 @@ fn promises() -> String {
 
 /// A dependency's faults, and in each line what came of them at every moment.
 fn section(rows: &[Row], dependency: Dependency) -> String {
-    let own: Vec<&Row> = rows.iter().filter(|row| row.case.dependency == dependency).collect();
+    let own: Vec<&Row> = rows
+        .iter()
+        .filter(|row| row.case.dependency == dependency)
+        .collect();
     if own.is_empty() {
         return String::new();
     }
-    let mut text = format!("<h2>{dependency}</h2>\n<table class=\"matrix\"><tr><th>Fault</th><th>Expected</th>");
+    let mut text = format!(
+        "<h2>{dependency}</h2>\n<table class=\"matrix\"><tr><th>Fault</th><th>Expected</th>"
+    );
     for moment in Moment::ALL {
         write!(text, "<th>{}</th>", moment.words()).expect("a text takes everything");
     }
@@ -106,8 +111,13 @@ fn section(rows: &[Row], dependency: Dependency) -> String {
         let Ok(effect) = model::effect(dependency, fault) else {
             continue;
         };
-        write!(text, "<tr><th>{}</th><td>{}</td>", fault.words(), expected(effect))
-            .expect("a text takes everything");
+        write!(
+            text,
+            "<tr><th>{}</th><td>{}</td>",
+            fault.words(),
+            expected(effect)
+        )
+        .expect("a text takes everything");
         for moment in Moment::ALL {
             let marks = POLICIES.map(|policy| {
                 let row = own.iter().find(|row| {
@@ -143,7 +153,7 @@ fn mark(row: Option<&Row>, policy: Policy) -> String {
     };
     let (class, words) = match &row.outcome {
         Outcome::Kept { at_first: None } => ("kept", "kept"),
-        Outcome::Kept { at_first: Some(_) } => ("again", "kept when played alone"),
+        Outcome::Kept { at_first: Some(_) } => ("again", "kept when few were played"),
         Outcome::Broken { .. } => ("broken", "broken"),
         Outcome::Skipped(_) => ("none", "skipped"),
     };
@@ -182,15 +192,24 @@ fn details(rows: &[Row]) -> String {
             .figures
             .iter()
             .map(|figure| {
-                let class = if figure.took > figure.bound { " class=\"late\"" } else { "" };
+                let class = if figure.took > figure.bound {
+                    " class=\"late\""
+                } else {
+                    ""
+                };
                 let (took, bound) = (figure.took.as_secs_f64(), figure.bound.as_secs_f64());
-                format!("<span{class}>{} {took:.2} s ({bound:.1} s)</span>", figure.what)
+                format!(
+                    "<span{class}>{} {took:.2} s ({bound:.1} s)</span>",
+                    figure.what
+                )
             })
             .collect();
         let outcome = match &row.outcome {
             Outcome::Kept { at_first: None } => "kept".to_owned(),
-            Outcome::Kept { at_first: Some(why) } => {
-                format!("kept when played alone; at first: {}", escaped(why))
+            Outcome::Kept {
+                at_first: Some(why),
+            } => {
+                format!("kept when few were played; at first: {}", escaped(why))
             }
             Outcome::Skipped(why) => format!("skipped: {}", escaped(why)),
             Outcome::Broken { why, log } => format!(
