@@ -43,3 +43,5 @@ mod stop;
 mod leaks;
 
 mod soak;
+
+mod matrix;

@@ -35,6 +35,7 @@ mod systemd_box;
 mod talker;
 pub(crate) mod visitor;
 pub(crate) mod wait;
+mod website;
 
 pub(crate) use auth_api::{Answer, AuthApi};
 pub(crate) use balancer::{Balancer, Haproxy, Nginx};
@@ -43,7 +44,7 @@ pub(crate) use catalogue::assert_catalogued;
 pub(crate) use certificates::{Authority, ServerCertificate};
 pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use events::EventStream;
-pub(crate) use pgbouncer::PgBouncer;
+pub(crate) use pgbouncer::{PgBouncer, PgBouncerOptions};
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};
 pub(crate) use process::{Process, find};
@@ -53,6 +54,7 @@ pub(crate) use redis::{Redis, RedisOptions};
 pub(crate) use systemd_box::{SystemdBox, drop_in, units};
 pub(crate) use talker::Talker;
 pub(crate) use wait::{PATIENCE, within};
+pub(crate) use website::{Page, Website};
 
 /// Delegates what every server can suffer to its process.
 macro_rules! suffers {

@@ -21,6 +21,9 @@ pub fn failure(error: &Error) -> Failure {
         let kind = kind_of(error.code().code(), error.message());
         Failure::new(kind, error.message())
     } else if let Some(error) = cause.downcast_ref::<io::Error>() {
+        if ends_in_a_message(error) {
+            return net::closed();
+        }
         net::failure(error)
     } else {
         unexpected(error)
@@ -36,6 +39,13 @@ pub(super) fn at_login(error: &Error) -> Failure {
         }
         _ => failure(error),
     }
+}
+
+/// A connection that ends between two messages is told as closed; for an end in
+/// the middle of one the library has neither a kind nor a code, and it comes
+/// from no system call.
+fn ends_in_a_message(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none()
 }
 
 fn unexpected(error: &Error) -> Failure {
@@ -70,7 +80,13 @@ fn of_pooler(message: &str) -> ErrorKind {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&["auth", "password", "no such user", "login rejected"]) {
         ErrorKind::Auth
-    } else if says(&["no such database", "unsupported startup parameter"]) {
+    } else if says(&[
+        "no such database",
+        // Where it asks nobody for a password (`auth_type = any`), that is all
+        // it says of a database that it does not know.
+        "config error",
+        "unsupported startup parameter",
+    ]) {
         ErrorKind::Config
     } else {
         ErrorKind::NotReady
@@ -110,6 +126,7 @@ mod tests {
             ("SASL authentication failed", ErrorKind::Auth),
             ("no such user: alice", ErrorKind::Auth),
             ("no such database: budget", ErrorKind::Config),
+            ("bouncer config error", ErrorKind::Config),
             ("server conn crashed?", ErrorKind::NotReady),
             ("query_wait_timeout", ErrorKind::NotReady),
             (

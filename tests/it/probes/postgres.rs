@@ -351,6 +351,18 @@ async fn a_bad_line_is_told_from_a_bad_server() {
 }
 
 #[tokio::test]
+async fn an_end_in_the_middle_of_an_answer_is_an_end() {
+    let postgres = Postgres::start().await;
+    let proxy = FaultProxy::in_front_of(postgres.port()).await;
+    let target = through(&postgres, proxy.port());
+    let mut session = open(&target).await;
+    proxy.set(Mode::CutShort).await;
+    let cut = within("a check", session.check()).await.unwrap_err();
+    assert_eq!(cut.kind, ErrorKind::Closed, "{cut}");
+    assert_eq!(kind(&target).await, ErrorKind::Closed, "while logging in");
+}
+
+#[tokio::test]
 async fn another_protocol_is_no_postgres() {
     let postgres = Postgres::start().await;
     for words in [

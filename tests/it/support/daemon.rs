@@ -34,6 +34,7 @@ pub(crate) struct DaemonOptions {
     /// The soft limit of a file's size.
     file_size: Option<u64>,
     core: Option<usize>,
+    names: Option<PathBuf>,
     folder: tempfile::TempDir,
     api: Port,
     admin: Port,
@@ -50,6 +51,7 @@ impl Default for DaemonOptions {
             open_files: None,
             file_size: None,
             core: None,
+            names: None,
             folder: process::folder(),
             api: Port::reserve(),
             admin: Port::reserve(),
@@ -135,6 +137,13 @@ impl DaemonOptions {
         self
     }
 
+    /// Resolves names by what stands in this file, as /etc/hosts has it, and by
+    /// nothing else.
+    pub(crate) fn names(mut self, hosts: &Path) -> Self {
+        self.names = Some(hosts.to_owned());
+        self
+    }
+
     /// The text of the configuration file.
     pub(crate) fn file_text(&self) -> &str {
         &self.config
@@ -179,7 +188,10 @@ impl DaemonOptions {
     /// The same with the configuration file as it is by now.
     pub(crate) fn command_as_it_is(&self, arguments: &[&str]) -> Command {
         // Whatever becomes of the test, the daemon does not outlive it.
-        let mut command = Command::new("setpriv");
+        let mut command = match &self.names {
+            Some(hosts) => in_a_world_of(hosts, self.folder.path(), "setpriv"),
+            None => Command::new("setpriv"),
+        };
         command.args(["--pdeathsig", "KILL", "--"]);
         if let Some(limit) = self.open_files {
             command.args(["prlimit", &format!("--nofile={limit}:{limit}")]);
@@ -253,6 +265,25 @@ impl DaemonOptions {
         daemon.event("application_startup_complete").await;
         daemon
     }
+}
+
+/// A program that sees `hosts` in place of /etc/hosts, in a mount
+/// namespace of its own. It takes root, or a kernel that lets users be root
+/// among themselves.
+fn in_a_world_of(hosts: &Path, folder: &Path, program: &str) -> Command {
+    const SCRIPT: &str = "mount --bind \"$1\" /etc/hosts && \
+         mount --bind \"$2\" /etc/nsswitch.conf && shift 2 && exec \"$@\"";
+    let order = folder.join("nsswitch.conf");
+    std::fs::write(&order, "hosts: files\n").expect("the folder is writable");
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+        .args(["--mount", "--", "sh", "-c", SCRIPT, "sh"])
+        .args([hosts, &order])
+        .arg(program);
+    command
 }
 
 /// A daemon that was started; it is killed with this handle, and what it has

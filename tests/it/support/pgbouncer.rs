@@ -6,7 +6,70 @@ use budgetd::config::{Address, PostgresTarget, Secret};
 use rustix::process::Signal;
 
 use super::process::{self, Process};
-use super::{Port, Postgres, postgres};
+use super::{Port, Postgres, ServerCertificate, postgres};
+
+/// How a pooler is to be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PgBouncerOptions {
+    /// Asked for in place of the server's own password.
+    pub(crate) password: Option<String>,
+    /// Speak TLS with clients, with this.
+    pub(crate) tls: Option<ServerCertificate>,
+    /// The database that clients can name, if not `postgres`.
+    pub(crate) database: Option<String>,
+    /// Further settings: name and value. They replace those made here.
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+impl PgBouncerOptions {
+    pub(crate) fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    pub(crate) fn tls(mut self, certificate: ServerCertificate) -> Self {
+        self.tls = Some(certificate);
+        self
+    }
+
+    pub(crate) fn database(mut self, name: &str) -> Self {
+        self.database = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts one in front of a server. It asks clients for the password that
+    /// the server asks for, if any and if not told otherwise.
+    pub(crate) async fn start(self, server: &Postgres) -> PgBouncer {
+        let folder = process::folder();
+        let port = Port::reserve();
+        let mut target = server.target();
+        target.address = Address::Tcp {
+            host: "localhost".into(),
+            port: port.number(),
+        };
+        if let Some(password) = &self.password {
+            target.password = Some(password.as_str().into());
+        }
+        if let Some(certificate) = &self.tls {
+            certificate.write(folder.path());
+        }
+        configure(folder.path(), &port, server.port(), &target, &self);
+        let process = launch(folder.path());
+        let mut pooler = PgBouncer {
+            process,
+            port,
+            target,
+            folder,
+        };
+        pooler.wait_until_it_answers().await;
+        pooler
+    }
+}
 
 /// A running pooler; see [`super`].
 #[derive(Debug)]
@@ -20,26 +83,8 @@ pub(crate) struct PgBouncer {
 super::suffers!(PgBouncer);
 
 impl PgBouncer {
-    /// Starts one in front of a server. It asks clients for the password that
-    /// the server asks for, if any.
     pub(crate) async fn start(server: &Postgres) -> Self {
-        let folder = process::folder();
-        let port = Port::reserve();
-        let mut target = server.target();
-        target.address = Address::Tcp {
-            host: "localhost".into(),
-            port: port.number(),
-        };
-        configure(folder.path(), &port, server.port(), &target);
-        let process = launch(folder.path());
-        let mut pooler = Self {
-            process,
-            port,
-            target,
-            folder,
-        };
-        pooler.wait_until_it_answers().await;
-        pooler
+        PgBouncerOptions::default().start(server).await
     }
 
     /// Ends it as an operator would.
@@ -91,7 +136,13 @@ impl PgBouncer {
     }
 }
 
-fn configure(folder: &Path, port: &Port, server: u16, target: &PostgresTarget) {
+fn configure(
+    folder: &Path,
+    port: &Port,
+    server: u16,
+    target: &PostgresTarget,
+    options: &PgBouncerOptions,
+) {
     let password = target.password.as_ref().map(Secret::expose);
     let auth_type = if password.is_some() {
         "scram-sha-256"
@@ -107,9 +158,10 @@ fn configure(folder: &Path, port: &Port, server: u16, target: &PostgresTarget) {
     let users = format!("\"postgres\" \"{}\"\n", password.unwrap_or_default());
     let here = folder.display();
     let port = port.number();
-    let settings = format!(
+    let database = options.database.as_deref().unwrap_or("postgres");
+    let mut settings = format!(
         "[databases]\n\
-         postgres = host=127.0.0.1 port={server} dbname=postgres{forced}\n\
+         {database} = host=127.0.0.1 port={server} dbname=postgres{forced}\n\
          [pgbouncer]\n\
          listen_addr = 127.0.0.1\n\
          listen_port = {port}\n\
@@ -122,6 +174,17 @@ fn configure(folder: &Path, port: &Port, server: u16, target: &PostgresTarget) {
          default_pool_size = 2\n\
          server_login_retry = 1\n"
     );
+    if options.tls.is_some() {
+        // Asked for by some, as libpq's `prefer`: its console is local.
+        settings.push_str(&format!(
+            "client_tls_sslmode = allow\n\
+             client_tls_cert_file = {here}/server.crt\n\
+             client_tls_key_file = {here}/server.key\n"
+        ));
+    }
+    for (name, value) in &options.settings {
+        settings.push_str(&format!("{name} = {value}\n"));
+    }
     for (name, content) in [("users.txt", users), ("pgbouncer.ini", settings)] {
         let path = folder.join(name);
         std::fs::write(&path, content).expect("the folder is writable");

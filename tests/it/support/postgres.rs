@@ -21,9 +21,17 @@ pub(crate) struct PostgresOptions {
     pub(crate) standby: bool,
     /// Further settings: name and value.
     pub(crate) settings: Vec<(String, String)>,
+    /// The data of a server that has stopped, in place of none.
+    pub(crate) data: Option<PathBuf>,
 }
 
 impl PostgresOptions {
+    /// Begins with a copy of another server's data.
+    pub(crate) fn data(mut self, of: &Path) -> Self {
+        self.data = Some(of.to_owned());
+        self
+    }
+
     pub(crate) fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
@@ -47,7 +55,10 @@ impl PostgresOptions {
     pub(crate) async fn start(self) -> Postgres {
         let folder = process::folder();
         let data = folder.path().join("data");
-        copy_template(&data).await;
+        match &self.data {
+            Some(other) => copy_data(other, &data),
+            None => copy_data(&template().await, &data),
+        }
         if let Some(certificate) = &self.tls {
             certificate.write(folder.path());
         }
@@ -135,14 +146,21 @@ impl Postgres {
         self.folder.path().join(format!(".s.PGSQL.{}", self.port()))
     }
 
+    /// Where its data lie.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs statements over the socket file, where everyone is trusted.
     pub(crate) async fn execute(&self, sql: &str) {
-        within(
-            sql,
-            execute(self.folder.path(), self.port(), "postgres", sql),
-        )
-        .await
-        .unwrap_or_else(|error| panic!("cannot run {sql}: {error:?}"));
+        self.execute_in("postgres", sql).await;
+    }
+
+    /// The same in another database.
+    pub(crate) async fn execute_in(&self, database: &str, sql: &str) {
+        within(sql, execute(self.folder.path(), self.port(), database, sql))
+            .await
+            .unwrap_or_else(|error| panic!("cannot run {sql}: {error:?}"));
     }
 
     async fn wait_until_it_answers(&mut self) {
@@ -228,7 +246,7 @@ fn binary(name: &str) -> PathBuf {
 
 /// `initdb` costs a second and copying its result a tenth of it: so it runs
 /// once for each version and is kept where cargo keeps such things.
-async fn copy_template(data: &Path) {
+async fn template() -> PathBuf {
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let guard = ONE_AT_A_TIME.lock().await;
     let initdb = binary("initdb");
@@ -260,7 +278,11 @@ async fn copy_template(data: &Path) {
         }
     }
     drop(guard);
-    run(copying(&template, data));
+    template
+}
+
+fn copy_data(from: &Path, data: &Path) {
+    run(copying(from, data));
     if let Some((user, group)) = process::ordinary_user() {
         let mut command = Command::new("chown");
         command.arg("-R").arg(format!("{user}:{group}")).arg(data);

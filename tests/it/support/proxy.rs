@@ -1,10 +1,11 @@
 //! A TCP proxy that breaks what passes through it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,12 +29,28 @@ pub(crate) enum Mode {
     Garble,
     /// Everything passes one byte at a time.
     OneByte,
+    /// The same, and each byte comes this long after the one before.
+    Trickle(Duration),
+    /// What asks for a connection is dropped, so that nobody learns anything;
+    /// in open ones nothing passes.
+    Drop,
+    /// The server's first answer of more than a byte is cut in its middle, and
+    /// the connection ends.
+    CutShort,
+}
+
+impl Mode {
+    /// Whether open connections stand still.
+    fn is_silent(self) -> bool {
+        matches!(self, Self::Stall | Self::Drop)
+    }
 }
 
 /// A proxy in front of a server on the loopback address.
 #[derive(Debug)]
 pub(crate) struct FaultProxy {
     port: u16,
+    server: watch::Sender<u16>,
     mode: watch::Sender<Mode>,
     /// The last mode that the listener follows.
     applied: watch::Receiver<Mode>,
@@ -52,7 +69,13 @@ struct Counters {
 impl FaultProxy {
     /// Starts one, in mode [`Mode::Pass`].
     pub(crate) async fn in_front_of(server: u16) -> Self {
-        let port = Port::reserve();
+        Self::at(Ipv4Addr::LOCALHOST, Arc::new(Port::reserve()), server).await
+    }
+
+    /// The same on any address of the loopback network; two of them may share a
+    /// port.
+    pub(crate) async fn at(host: Ipv4Addr, port: Arc<Port>, server: u16) -> Self {
+        let (server, servers) = watch::channel(server);
         let number = port.number();
         let (mode, modes) = watch::channel(Mode::Refuse);
         let (apply, applied) = watch::channel(Mode::Refuse);
@@ -60,14 +83,15 @@ impl FaultProxy {
         let counters = Arc::<Counters>::default();
         let mut tasks = JoinSet::new();
         let lane = Lane {
-            server,
+            servers,
             modes,
             cut,
             counters: counters.clone(),
         };
-        tasks.spawn(listen(port, lane, apply));
+        tasks.spawn(listen(host, port, lane, apply));
         let proxy = Self {
             port: number,
+            server,
             mode,
             applied,
             cuts,
@@ -94,6 +118,11 @@ impl FaultProxy {
         .expect("the proxy runs");
     }
 
+    /// Leads new connections to another server.
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.server.send_replace(server);
+    }
+
     /// Closes all open connections.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
@@ -113,28 +142,46 @@ impl FaultProxy {
 /// What every connection needs.
 #[derive(Debug, Clone)]
 struct Lane {
-    server: u16,
+    servers: watch::Receiver<u16>,
     modes: watch::Receiver<Mode>,
     cut: watch::Receiver<u64>,
     counters: Arc<Counters>,
 }
 
-async fn listen(port: Port, lane: Lane, apply: watch::Sender<Mode>) {
+/// What the port does with whoever asks for a connection.
+enum Door {
+    /// The kernel refuses.
+    Shut,
+    Open(TcpListener),
+    /// The kernel drops what does not fit into a queue that nobody empties.
+    Blocked(#[expect(dead_code, reason = "it is held")] [Socket; 2]),
+}
+
+async fn listen(host: Ipv4Addr, port: Arc<Port>, lane: Lane, apply: watch::Sender<Mode>) {
+    let address = SocketAddr::from((host, port.number()));
     let mut connections = JoinSet::new();
     let mut modes = lane.modes.clone();
-    let mut listener: Option<TcpListener> = None;
+    let mut door = Door::Shut;
     loop {
         let mode = *modes.borrow_and_update();
-        if mode == Mode::Refuse {
-            listener = None;
-        } else if listener.is_none() {
-            listener = Some(within("the port is ours", bind(&port)).await);
-        }
+        door = match (mode, door) {
+            (Mode::Refuse, _) => Door::Shut,
+            (Mode::Drop, door @ Door::Blocked(_)) => door,
+            (Mode::Drop, door) => {
+                drop(door);
+                Door::Blocked(within("the port is ours", block(address)).await)
+            }
+            (_, door @ Door::Open(_)) => door,
+            (_, door) => {
+                drop(door);
+                Door::Open(within("the port is ours", bind(address)).await)
+            }
+        };
         apply.send_replace(mode);
         let accepted = async {
-            match &listener {
-                Some(listener) => listener.accept().await,
-                None => std::future::pending().await,
+            match &door {
+                Door::Open(listener) => listener.accept().await,
+                Door::Shut | Door::Blocked(_) => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -159,17 +206,40 @@ async fn listen(port: Port, lane: Lane, apply: watch::Sender<Mode>) {
 
 /// A process that another thread is just starting may hold a copy of the last
 /// listener for a moment.
-async fn bind(port: &Port) -> TcpListener {
+async fn bind(address: SocketAddr) -> TcpListener {
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).await {
+        match TcpListener::bind(address).await {
             Ok(listener) => return listener,
             Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     }
 }
 
+/// A listener whose queue has room for one connection, and the one that fills
+/// it: the kernel drops every further attempt without a word, as a firewall
+/// would.
+async fn block(address: SocketAddr) -> [Socket; 2] {
+    loop {
+        match try_block(address) {
+            Ok(blocked) => return blocked,
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
+
+fn try_block(address: SocketAddr) -> std::io::Result<[Socket; 2]> {
+    let socket = || Socket::new(Domain::IPV4, Type::STREAM, None);
+    let (listener, filler) = (socket()?, socket()?);
+    listener.set_reuse_address(true)?;
+    listener.bind(&address.into())?;
+    listener.listen(0)?;
+    filler.connect_timeout(&address.into(), Duration::from_secs(1))?;
+    Ok([listener, filler])
+}
+
 async fn carry(client: TcpStream, mut lane: Lane) {
-    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, lane.server)).await else {
+    let server = *lane.servers.borrow();
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else {
         return;
     };
     for stream in [&client, &server] {
@@ -194,16 +264,12 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
-    garbles: bool,
+    from_server: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = from.read(&mut buffer).await.unwrap_or(0);
-        let Ok(mode) = modes
-            .wait_for(|mode| *mode != Mode::Stall)
-            .await
-            .map(|m| *m)
-        else {
+        let Ok(mode) = modes.wait_for(|mode| !mode.is_silent()).await.map(|m| *m) else {
             return;
         };
         let bytes = &mut buffer[..count];
@@ -216,7 +282,7 @@ async fn pump(
                 tokio::time::sleep(delay).await;
                 to.write_all(bytes).await
             }
-            Mode::Garble if garbles => {
+            Mode::Garble if from_server => {
                 for byte in &mut *bytes {
                     *byte = !*byte;
                 }
@@ -230,6 +296,18 @@ async fn pump(
                     tokio::task::yield_now().await;
                 }
                 written
+            }
+            Mode::Trickle(pause) => {
+                let mut written = Ok(());
+                for byte in &*bytes {
+                    written = written.and(to.write_all(&[*byte]).await);
+                    tokio::time::sleep(pause).await;
+                }
+                written
+            }
+            Mode::CutShort if from_server && count > 1 => {
+                let _ = to.write_all(&bytes[..count / 2]).await;
+                return;
             }
             _ => to.write_all(bytes).await,
         };
