@@ -48,3 +48,6 @@ pub mod exit;
 pub mod daemon;
 
 pub mod cli;
+
+#[cfg(test)]
+mod simulation;

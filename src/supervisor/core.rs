@@ -42,18 +42,18 @@ const FIRST_SPREAD: Duration = Duration::from_millis(1);
 
 mod checks;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Core {
-    pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
     /// The live ones, in start order.
-    pub(super) live: Vec<NodeId>,
+    pub(crate) live: Vec<NodeId>,
     dependents: HashMap<NodeId, Vec<NodeId>>,
     agenda: Agenda,
-    pub(super) staged: Option<Staged>,
+    pub(crate) staged: Option<Staged>,
     gate_opened: bool,
     next_id: u32,
     sequence: u64,
-    changed: bool,
+    pub(super) changed: bool,
     timeline: Arc<Timeline>,
     rng: SmallRng,
     pub(super) outputs: Vec<Output>,
@@ -162,15 +162,13 @@ impl Core {
         })
     }
 
-    /// The nodes to stop, one after the other: reverse start order.
+    /// The nodes to stop, one after the other: reverse start order. Candidates
+    /// come first, because none of the others needs one.
     pub(crate) fn stop_order(&self) -> Vec<(NodeId, Name)> {
-        let candidates = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| !node.live)
-            .map(|(id, _)| id);
-        let live = self.live.iter().rev();
-        let watched = candidates.chain(live).map(|id| (*id, &self.nodes[id]));
+        let staged = self.staged.iter().flat_map(Staged::start_order).rev();
+        let candidates = staged.filter(|id| !self.nodes[id].live);
+        let live = self.live.iter().copied().rev();
+        let watched = candidates.chain(live).map(|id| (id, &self.nodes[&id]));
         watched
             .filter(|(_, node)| node.work != Work::Never)
             .map(|(id, node)| (id, node.name().clone()))

@@ -15,7 +15,7 @@ use crate::health::DependencyHealth;
 use crate::health::machine::{Transition, TransitionKind};
 
 /// What happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Input {
     /// The time that [`Core::wakes_at`] asked for has come.
     Wake,
@@ -54,7 +54,7 @@ pub(crate) enum Urgency {
 }
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Output {
     Spawn {
         node: NodeId,
@@ -75,7 +75,7 @@ pub(crate) enum Output {
 }
 
 /// A line for people.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Line {
     Transition(Arc<DependencyHealth>, Transition),
     StillDown(Arc<DependencyHealth>),

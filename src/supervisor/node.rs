@@ -35,7 +35,7 @@ pub(crate) enum Work {
     Broken { respawn_at: Instant },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) config: Dependency,
     pub(crate) machine: Machine,
