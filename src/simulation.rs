@@ -32,6 +32,8 @@ mod tally;
 
 mod shrink;
 
+mod exhaustive;
+
 use history::History;
 use tally::Tally;
 

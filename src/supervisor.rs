@@ -148,14 +148,19 @@ impl Supervisor {
     /// Watches until `stop` is cancelled, then closes every session in reverse
     /// start order; or ends with the reason why it cannot go on.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Fatal> {
+        let ended = self.watch(&stop).await;
+        self.close().await;
+        ended
+    }
+
+    async fn watch(&mut self, stop: &CancellationToken) -> Result<(), Fatal> {
         // Start deadlines run since the core was made.
         self.notice_gap()?;
         self.decide(Input::Wake)?;
         loop {
-            let turn = self.next_turn(&stop).await;
+            let turn = self.next_turn(stop).await;
             self.notice_gap()?;
             if matches!(turn, Turn::Stop) {
-                self.close().await;
                 return Ok(());
             }
             self.handle(turn)?;
@@ -210,7 +215,6 @@ impl Supervisor {
                 }
             }
             Turn::Command(Command::Look(name, urgency)) => Input::Look { name, urgency },
-            Turn::Command(Command::GateOpened) => Input::GateOpened,
             Turn::Command(Command::Reload(dependencies, graph, reply)) => {
                 self.reload = Some(reply);
                 Input::Reload {
@@ -322,7 +326,10 @@ impl Supervisor {
             }
             log::session_closed(&name);
         }
-        self.monitors.shutdown().await;
+        // One that was retired and holds its thread is not waited for either.
+        self.monitors.abort_all();
+        let rest = async { while self.monitors.join_next().await.is_some() {} };
+        let _ = timeout_at(closing.ends_by(), rest).await;
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::history::{Change, History, Part, plan};
 use crate::gate::{Decision, Gate, decide};
-use crate::health::readiness::Verdict;
+use crate::health::Published;
 use crate::shutdown::{self, Phase, PhaseReader};
 use crate::signals::Signal;
 use crate::supervisor::inside::Input;
@@ -46,6 +46,7 @@ pub(super) struct Leaving {
 /// What the daemon does next.
 #[derive(Debug)]
 pub(super) enum Act {
+    Opened,
     Tell(Input),
     /// Close all sessions, once requests have ended.
     Leave(Leaving),
@@ -110,7 +111,7 @@ impl Daemon {
     }
 
     /// One turn of its task.
-    pub(super) fn turn(&mut self, verdict: Verdict, now: Instant) -> Vec<Act> {
+    pub(super) fn turn(&mut self, published: &Published, now: Instant) -> Vec<Act> {
         if self.leaving.is_some() {
             return Vec::new();
         }
@@ -122,10 +123,10 @@ impl Daemon {
         }
         let mut acts = Vec::new();
         let phase = self.gate.phase();
-        if phase == Phase::Starting && decide(phase, verdict) == Decision::Open {
+        if phase == Phase::Starting && decide(phase, published.gate_opens) == Decision::Open {
             self.gate.opened();
-            acts.push(Act::Tell(Input::GateOpened));
-        } else if phase == Phase::Serving && self.exits_on_loss && !verdict.required_up {
+            acts.push(Act::Opened);
+        } else if phase == Phase::Serving && self.exits_on_loss && !published.verdict.required_up {
             return vec![self.leave(true, now)];
         }
         if self.gate.phase() == Phase::Serving && self.reload_asked && !self.reload_runs {

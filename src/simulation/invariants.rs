@@ -47,9 +47,9 @@ pub(super) fn gating_up(dependencies: &[Arc<DependencyHealth>]) -> bool {
 }
 
 /// Nothing is checked in vain, forgotten, or held back without a reason.
-pub(super) fn of_core(core: &Core, monitors: &Monitors) -> Result<(), String> {
+pub(super) fn of_work(core: &Core) -> Result<(), String> {
     let wakes_at = core.wakes_at();
-    for (id, node) in &core.nodes {
+    for node in core.nodes.values() {
         let wrong = |what: &str| Err(format!("{}: {what}", node.name()));
         let needs = || node.needs.iter().map(|need| &core.nodes[need]);
         let missing = needs().any(|need| is_down(need.status()));
@@ -58,9 +58,7 @@ pub(super) fn of_core(core: &Core, monitors: &Monitors) -> Result<(), String> {
             Work::Checking { .. } if missing => {
                 return wrong("is checked while something it needs is down");
             }
-            Work::Idle { next: None } if !missing => {
-                return wrong("waits for nothing");
-            }
+            Work::Idle { next: None } if !missing => return wrong("waits for nothing"),
             Work::Idle { next: Some(_) } if missing => {
                 return wrong("is to be checked while something it needs is down");
             }
@@ -73,25 +71,34 @@ pub(super) fn of_core(core: &Core, monitors: &Monitors) -> Result<(), String> {
         if by.is_some_and(|by| !needs().any(|need| need.name() == by && is_down(need.status()))) {
             return wrong("names a need that is not down");
         }
-        if node
-            .wakes_at()
-            .is_some_and(|due| wakes_at.is_none_or(|at| at > due))
-        {
+        let kept = |due| wakes_at.is_some_and(|at| at <= due);
+        if node.wakes_at().is_some_and(|due| !kept(due)) {
             return wrong("has an appointment that nobody keeps");
         }
+    }
+    Ok(())
+}
+
+/// Monitors do what the core believes they do.
+pub(super) fn of_monitors(core: &Core, monitors: &Monitors) -> Result<(), String> {
+    for (id, node) in &core.nodes {
         let monitor = monitors.get(id);
         let checks = monitor.is_some_and(|monitor| monitor.check.is_some());
         if checks && !matches!(node.work, Work::Checking { .. }) {
-            return wrong("is being checked, and the core does not know");
+            return Err(format!(
+                "{}: is checked, and the core does not know",
+                node.name()
+            ));
         }
-        if matches!(node.work, Work::Idle { .. } | Work::Checking { .. }) && monitor.is_none() {
-            return wrong("has no monitor");
+        let watched = matches!(node.work, Work::Idle { .. } | Work::Checking { .. });
+        if watched && monitor.is_none() {
+            return Err(format!("{}: has no monitor", node.name()));
         }
     }
-    if let Some(id) = monitors.keys().find(|id| !core.nodes.contains_key(id)) {
-        return Err(format!("{id:?} is gone, and its monitor is not"));
+    match monitors.keys().find(|id| !core.nodes.contains_key(id)) {
+        Some(id) => Err(format!("{id:?} is gone, and its monitor is not")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Edges are those of the configuration, between live ones, and the order of

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::invariants;
 use super::monitors::Monitors;
 use crate::config::Checks;
+use crate::dependency::Policy;
 use crate::health::{StartDeadline, Status};
 use crate::supervisor::inside::{Core, Input, Line, Node, NodeId, Output, Report};
 
@@ -20,7 +22,7 @@ pub(super) struct Ledger {
     accounts: BTreeMap<NodeId, Account>,
     handled_at: Instant,
     transitions: u64,
-    gate_opened: bool,
+    gate_opens: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +45,6 @@ struct Account {
 pub(super) enum Told {
     Nothing,
     Checked { node: NodeId, passed: bool },
-    GateOpened,
     Gap(Duration),
 }
 
@@ -53,7 +54,7 @@ impl Ledger {
             accounts: BTreeMap::new(),
             handled_at: now,
             transitions: 0,
-            gate_opened: false,
+            gate_opens: invariants::all_up(core, Policy::gates),
         };
         ledger.open_accounts(core);
         ledger
@@ -80,7 +81,6 @@ impl Ledger {
     /// What an input means; asked before the core handles it.
     pub(super) fn read(&mut self, input: &Input, monitors: &Monitors) -> Told {
         match input {
-            Input::GateOpened => Told::GateOpened,
             Input::ClockGap(gap) => Told::Gap(*gap),
             Input::Report {
                 node,
@@ -122,7 +122,6 @@ impl Ledger {
         };
         let passed = (now - self.handled_at).saturating_sub(gap);
         self.handled_at = now;
-        self.gate_opened |= matches!(told, Told::GateOpened);
         for account in self.accounts.values_mut().filter(|account| account.awaited) {
             account.spent += passed;
         }
@@ -136,7 +135,7 @@ impl Ledger {
                     if node.live && dependency == node.name())
             });
             account
-                .follow(*id, node, told, broke, self.gate_opened)
+                .follow(*id, node, told, broke, self.gate_opens)
                 .and_then(|()| account.compare_clock(node, now))
                 .map_err(|wrong| format!("{}: {wrong}", node.name()))?;
         }
@@ -150,6 +149,11 @@ impl Ledger {
             .filter(|output| matches!(output, Output::Count(..)));
         self.transitions += counted.count() as u64;
         Ok(())
+    }
+
+    /// Everything that gates was up in a snapshot.
+    pub(super) fn gate_opens(&mut self) {
+        self.gate_opens = true;
     }
 
     /// How many transitions were counted.
@@ -173,7 +177,7 @@ impl Account {
         node: &Node,
         told: Told,
         broke: bool,
-        gate_opened: bool,
+        gate_opens: bool,
     ) -> Result<(), String> {
         match told {
             Told::Checked { node, passed } if node == id => self.check(passed),
@@ -221,7 +225,7 @@ impl Account {
             return Err("shows another beginning than it has".to_owned());
         }
         self.awaited = node.live
-            && !gate_opened
+            && !gate_opens
             && node.config.policy.gates()
             && status.counts()
             && !status.is_up()

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::health::machine::TransitionKind;
-use crate::supervisor::inside::{Input, Line};
+use crate::supervisor::inside::Line;
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -37,10 +37,6 @@ impl Tally {
             }
             _ => {}
         }
-    }
-
-    pub(super) fn tell_input(&mut self, input: &Input) {
-        self.gates += u64::from(matches!(input, Input::GateOpened));
     }
 
     pub(super) fn reloaded(&mut self, applied: bool) {

@@ -24,7 +24,7 @@ use super::{invariants, leave};
 use crate::config::{Address, Target};
 use crate::dependency::ErrorKind;
 use crate::health::{self, Reader, Writer};
-use crate::supervisor::inside::{Core, Input, NodeId, Now, Output, Report, Turns};
+use crate::supervisor::inside::{Core, Input, Line, NodeId, Now, Output, Report, Turns};
 
 /// More turns than this in one instant are a loop without end.
 const TURNS_IN_AN_INSTANT: usize = 20_000;
@@ -264,7 +264,10 @@ impl<'a> World<'a> {
 
     fn publish(&mut self) -> Result<(), String> {
         if let Some(snapshot) = self.core.snapshot() {
-            self.gating_was_up |= invariants::gating_up(&snapshot.dependencies);
+            if invariants::gating_up(&snapshot.dependencies) {
+                self.gating_was_up = true;
+                self.ledger.gate_opens();
+            }
             self.writer.publish(snapshot);
             self.call_daemon();
         }
@@ -288,6 +291,7 @@ impl<'a> World<'a> {
         });
         let outputs = self.core.handle(input, now);
         self.ledger.compare(&self.core, told, &outputs, self.now)?;
+        self.was_to_blame(&outputs)?;
         for output in &outputs {
             self.carry_out(output)?;
         }
@@ -296,7 +300,8 @@ impl<'a> World<'a> {
         }
         invariants::of_running_reload(&self.core, self.now)?;
         if self.supervisor_runs {
-            invariants::of_core(&self.core, &self.monitors)?;
+            invariants::of_work(&self.core)?;
+            invariants::of_monitors(&self.core, &self.monitors)?;
         }
         Ok(())
     }
@@ -327,6 +332,24 @@ impl<'a> World<'a> {
         }
         invariants::of_ended_reload(&self.core)?;
         invariants::of_edges(&self.core)
+    }
+
+    /// Only a monitor that broke or fell silent is replaced.
+    fn was_to_blame(&self, outputs: &[Output]) -> Result<(), String> {
+        for output in outputs {
+            let Output::Tell(Line::ProbeRestarted { dependency, .. }) = output else {
+                continue;
+            };
+            let broken = |id: &NodeId| {
+                let monitor = self.monitors.get(id);
+                monitor.is_some_and(|monitor| monitor.wedged || monitor.ended)
+            };
+            let mut live = self.core.live.iter();
+            if !live.any(|id| self.core.nodes[id].name() == dependency && broken(id)) {
+                return Err(format!("{dependency}: a sound monitor is replaced"));
+            }
+        }
+        Ok(())
     }
 
     fn carry_out(&mut self, output: &Output) -> Result<(), String> {
@@ -433,16 +456,16 @@ impl<'a> World<'a> {
 
     fn daemon_turns(&mut self) {
         self.daemon_is_called = false;
-        let verdict = self.reader.current().verdict;
-        for act in self.daemon.turn(verdict, self.now) {
+        let published = self.reader.current();
+        for act in self.daemon.turn(&published, self.now) {
             self.follow(act);
         }
     }
 
     fn follow(&mut self, act: daemon::Act) {
         match act {
+            daemon::Act::Opened => self.tally.gates += 1,
             daemon::Act::Tell(input) => {
-                self.tally.tell_input(&input);
                 self.commands.push_back(input);
                 self.at(self.now + self.daemon.lag, Event::Command);
             }

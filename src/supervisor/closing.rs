@@ -39,6 +39,11 @@ impl Closing {
         }
     }
 
+    /// When nobody is waited for any more.
+    pub(crate) fn ends_by(&self) -> Instant {
+        self.patience_ends
+    }
+
     /// The next one, once the one before has let go or was cut off. When many
     /// hold on, the last ones are only told.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Close> {

@@ -26,6 +26,7 @@ use crate::dependency::Name;
 use crate::graph::Graph;
 use crate::health::history::Timeline;
 use crate::health::machine::{Event, Transition};
+use crate::health::readiness::Verdict;
 use crate::health::{DependencyHealth, Snapshot};
 
 /// The instant of an event, on both clocks.
@@ -50,7 +51,8 @@ pub(crate) struct Core {
     dependents: HashMap<NodeId, Vec<NodeId>>,
     agenda: Agenda,
     pub(crate) staged: Option<Staged>,
-    gate_opened: bool,
+    /// Everything that gates was up in a snapshot: start deadlines are over.
+    gate_opens: bool,
     next_id: u32,
     sequence: u64,
     pub(super) changed: bool,
@@ -67,7 +69,7 @@ impl Core {
             dependents: HashMap::new(),
             agenda: Agenda::default(),
             staged: None,
-            gate_opened: false,
+            gate_opens: false,
             next_id: 0,
             sequence: 0,
             changed: true,
@@ -115,12 +117,6 @@ impl Core {
                 dependencies,
                 graph,
             } => self.stage(dependencies, graph, now),
-            Input::GateOpened => {
-                self.gate_opened = true;
-                for id in self.live.clone() {
-                    self.touch(id, now);
-                }
-            }
             Input::ClockGap(gap) => {
                 for id in self.nodes.keys().copied().collect::<Vec<_>>() {
                     if let Some(node) = self.nodes.get_mut(&id) {
@@ -155,9 +151,13 @@ impl Core {
         }
         self.sequence += 1;
         let views = self.live.iter().map(|id| self.nodes[id].view.clone());
+        let dependencies: Vec<_> = views.collect();
+        // Whoever opens the gate may look late; that must not cost a start
+        // which has succeeded.
+        self.gate_opens |= Verdict::of(&dependencies).gating_up;
         Some(Snapshot {
             sequence: self.sequence,
-            dependencies: views.collect(),
+            dependencies,
             timeline: self.timeline.clone(),
         })
     }
@@ -339,7 +339,7 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if node.update_clock(self.gate_opened, now.instant) && node.live {
+        if node.update_clock(self.gate_opens, now.instant) && node.live {
             self.changed = true;
         }
         self.agenda.set(id, node.wakes_at());

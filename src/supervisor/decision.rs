@@ -38,7 +38,6 @@ pub(crate) enum Input {
         dependencies: Vec<Dependency>,
         graph: Graph,
     },
-    GateOpened,
     /// The whole process stood still for this long.
     ClockGap(Duration),
 }

@@ -437,7 +437,6 @@ async fn a_start_deadline_pauses_while_blocked_and_ends_with_the_gate() {
 
     let mut rig = start(chain, |_| {});
     rig.until("b", Status::Ok).await;
-    rig.handle.gate_opened().await;
     rig.servers.at(1).kill();
     rig.until("a", Status::Error).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
