@@ -66,6 +66,15 @@ fn two_that_need_one() {
     holds(&worlds::fork());
 }
 
+/// Some minutes: `cargo test --release --lib exhaustive:: -- --ignored`.
+#[test]
+#[ignore = "some minutes"]
+fn monitors_that_break() {
+    for world in [worlds::chain(), worlds::fork(), worlds::reload()] {
+        holds(&world.with_breaks(1));
+    }
+}
+
 #[test]
 fn one_that_needs_two() {
     holds(&worlds::join());

@@ -35,11 +35,6 @@ impl Restarts {
         Some((FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY))
     }
 
-    #[cfg(test)]
-    pub(crate) fn times(&self) -> impl Iterator<Item = Instant> {
-        self.0.iter().copied()
-    }
-
     /// How many are remembered.
     pub(crate) fn recent(&self) -> usize {
         self.0.len()

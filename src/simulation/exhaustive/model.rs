@@ -81,7 +81,9 @@ impl Model for World {
                 steps.push(Step::Breaks(*node));
             }
         }
-        steps.push(Step::TimePasses);
+        if state.breaks_left > 0 || !state.breaks_by_waiting() {
+            steps.push(Step::TimePasses);
+        }
         match state.phase {
             Phase::Starting => steps.extend([Step::DaemonLooks, Step::Stop]),
             Phase::Serving => steps.push(Step::Stop),

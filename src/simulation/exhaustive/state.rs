@@ -79,6 +79,16 @@ impl State {
         self.gave_up || self.phase == Phase::Stopped || self.wrong.is_some()
     }
 
+    /// Whether the next time that the core wants to be woken for is the one at
+    /// which a silent monitor is replaced.
+    pub(super) fn breaks_by_waiting(&self) -> bool {
+        let due = self.core.wakes_at();
+        let mut nodes = self.core.nodes.values();
+        nodes.any(
+            |node| matches!(node.work, Work::Checking { overdue_at } if due >= Some(overdue_at)),
+        )
+    }
+
     pub(super) fn may_reload(&self, _: &World) -> bool {
         self.reload_left && self.phase == Phase::Serving
     }
@@ -96,7 +106,10 @@ impl State {
                     reason: "explored".to_owned(),
                 });
             }
-            Step::TimePasses => self.wait(),
+            Step::TimePasses => {
+                self.breaks_left -= u8::from(self.breaks_by_waiting());
+                self.wait();
+            }
             Step::DaemonLooks => self.look(),
             Step::Reload => {
                 self.reload_left = false;
@@ -263,10 +276,10 @@ impl State {
             .or_else(|| self.closes().err())
     }
 
-    /// What of a node decides about its future.
+    /// What of a node decides about its future. Restarts are too few to end
+    /// the process.
     fn hash_node(&self, id: NodeId, node: &Node, state: &mut impl Hasher) {
         let ahead = |at: Instant| at.saturating_duration_since(self.now);
-        let behind = |at: Instant| self.now.saturating_duration_since(at);
         (id, node.status(), node.machine.blocked_by(), node.live).hash(state);
         let machine = &node.machine;
         (
@@ -284,10 +297,6 @@ impl State {
         .hash(state);
         node.view.start_deadline.left(self.now).hash(state);
         node.clock.expires_at().map(ahead).hash(state);
-        node.restarts
-            .times()
-            .map(behind)
-            .for_each(|age| age.hash(state));
         let watcher = self.monitors.get(&id);
         watcher.map(|watcher| watcher.checks).hash(state);
     }

@@ -46,7 +46,7 @@ pub(super) fn fork() -> World {
         part(1, Required, &[0], 1),
         part(2, Optional, &[0], 2),
     ];
-    World::new("two that need one", parts).with_breaks(1)
+    World::new("two that need one", parts)
 }
 
 pub(super) fn join() -> World {
