@@ -105,35 +105,3 @@ fn whatever_happens_the_promises_hold() {
         }
     }
 }
-
-#[test]
-#[ignore = "survey"]
-fn survey() {
-    let first = number("BUDGETD_SEED").unwrap_or(0);
-    let count = number("BUDGETD_HISTORIES").unwrap_or(HISTORIES);
-    let mut kinds: std::collections::BTreeMap<String, (u64, u64)> =
-        std::collections::BTreeMap::new();
-    let mut sum = Tally::default();
-    std::panic::set_hook(Box::new(|_| {}));
-    for seed in first..first + count {
-        match attempt(&History::random(seed)) {
-            Ok(tally) => sum.add(&tally),
-            Err(wrong) => {
-                let wrong = wrong
-                    .split_once(": ")
-                    .map_or(wrong.clone(), |(_, w)| w.to_owned());
-                let kind: String = wrong
-                    .chars()
-                    .filter(|c| !c.is_ascii_digit())
-                    .take(60)
-                    .collect();
-                kinds.entry(kind).or_insert((seed, 0)).1 += 1;
-            }
-        }
-    }
-    println!("{sum:?}");
-    for (kind, (seed, times)) in kinds {
-        let small = shrink::shrink(&History::random(seed));
-        println!("=== {times} x {kind}\n{:?}\n{small}", attempt(&small).err());
-    }
-}

@@ -52,3 +52,25 @@ impl Closing {
         Some(Close { node, name, until })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_hold_on_take_no_longer_than_a_few() {
+        let began = Instant::now();
+        let order: Vec<_> = (0..200)
+            .map(|number| (NodeId(number), "d".parse().unwrap()))
+            .collect();
+        let mut closing = Closing::begin(order, began);
+        let (mut now, mut closed) = (began, Vec::new());
+        while let Some(close) = closing.next(now) {
+            closed.push(close.node.0);
+            now = close.until;
+        }
+        assert!(closed.is_sorted() && closed.len() == 200, "each, in order");
+        assert_eq!(now, began + ALL);
+        assert_eq!(closing.ends_by(), began + ALL);
+    }
+}

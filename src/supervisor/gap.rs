@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::pulse::Pulse;
 
 /// A turn this late means that everything stood still, not only dependencies.
-pub(crate) const GAP: Duration = Duration::from_secs(3);
+/// A shorter gap must fit into the grace that a silent monitor has, or a sound
+/// one would be replaced for it.
+const GAP: Duration = Duration::from_secs(2);
 
 /// When the supervisor last turned.
 #[derive(Debug, Clone)]
@@ -40,5 +42,22 @@ impl Turns {
             late,
             lost: late.saturating_sub(Pulse::PERIOD),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_is_what_a_turn_may_not_take() {
+        let now = Instant::now();
+        let mut turns = Turns::begin(now);
+        assert_eq!(turns.due(), now + Pulse::PERIOD);
+        let just_in_time = now + GAP.saturating_sub(Duration::from_millis(1));
+        assert_eq!(turns.turn(just_in_time), None);
+        let gap = turns.turn(just_in_time + 10 * GAP).unwrap();
+        assert_eq!(gap.late, 10 * GAP);
+        assert_eq!(gap.lost, 10 * GAP - Pulse::PERIOD);
     }
 }
