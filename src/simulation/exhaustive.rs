@@ -5,7 +5,7 @@
 //! the core, and what tells two states apart is what lies ahead: instants
 //! count relative to now, and neither do counters that only grow.
 
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 mod model;
 
@@ -17,7 +17,13 @@ use model::World;
 use state::State;
 
 fn holds(world: &World) {
-    let checker = world.clone().checker().threads(2).spawn_bfs().join();
+    let checker = world
+        .clone()
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
     println!(
         "{}: {} states, {} steps, {} deep",
         world.name,
@@ -32,7 +38,7 @@ fn holds(world: &World) {
             continue;
         };
         if matches!(property.expectation, stateright::Expectation::Always) {
-            let last = path.last_state().wrong(world).unwrap_or_default();
+            let last = path.last_state().explain().unwrap_or_default();
             let steps: Vec<String> = path
                 .into_actions()
                 .iter()

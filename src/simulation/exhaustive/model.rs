@@ -89,7 +89,7 @@ impl Model for World {
             Phase::Serving => steps.push(Step::Stop),
             _ => steps.push(Step::Close),
         }
-        if state.may_reload(self) {
+        if state.may_reload() {
             steps.push(Step::Reload);
         }
     }

@@ -89,7 +89,7 @@ impl State {
         )
     }
 
-    pub(super) fn may_reload(&self, _: &World) -> bool {
+    pub(super) fn may_reload(&self) -> bool {
         self.reload_left && self.phase == Phase::Serving
     }
 
@@ -269,7 +269,7 @@ impl State {
         }
     }
 
-    pub(super) fn wrong(&self, _: &World) -> Option<String> {
+    pub(super) fn explain(&self) -> Option<String> {
         let found = self.wrong.clone();
         found
             .or_else(|| self.recovers().err())
