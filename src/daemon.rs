@@ -316,7 +316,6 @@ impl<'a> Daemon<'a> {
             self.began.elapsed(),
             &self.health.current(),
         );
-        self.supervisor.gate_opened().await;
         Ok(())
     }
 

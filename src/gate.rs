@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::health::readiness::Verdict;
 use crate::health::{Published, Reader, WriterGone};
 use crate::shutdown::{Phase, PhaseWriter};
 
@@ -21,10 +20,11 @@ pub enum Decision {
     Draining,
 }
 
-/// The decision: a pure function of phase and verdict.
-pub fn decide(phase: Phase, verdict: Verdict) -> Decision {
+/// The decision: a pure function of the phase, and of whether everything that
+/// gates was up in one snapshot.
+pub fn decide(phase: Phase, gate_opens: bool) -> Decision {
     match phase {
-        Phase::Starting if verdict.gating_up => Decision::Open,
+        Phase::Starting if gate_opens => Decision::Open,
         Phase::Starting => Decision::Shut,
         Phase::Serving => Decision::Open,
         Phase::Draining | Phase::Stopped => Decision::Draining,
@@ -56,7 +56,7 @@ impl Gate {
     pub async fn may_open(&self, health: &mut Reader) -> Result<Arc<Published>, WriterGone> {
         let phase = self.now;
         health
-            .wait_for(|published| decide(phase, published.verdict) == Decision::Open)
+            .wait_for(|published| decide(phase, published.gate_opens) == Decision::Open)
             .await
     }
 
@@ -85,29 +85,14 @@ impl Gate {
 mod tests {
     use super::*;
 
-    const ALL: [bool; 2] = [false, true];
-
     #[test]
-    fn it_opens_only_when_all_that_gates_is_up() {
-        for gating_up in ALL {
-            for required_up in ALL {
-                for all_up in ALL {
-                    let verdict = Verdict {
-                        gating_up,
-                        required_up,
-                        all_up,
-                    };
-                    let expected = if gating_up {
-                        Decision::Open
-                    } else {
-                        Decision::Shut
-                    };
-                    assert_eq!(decide(Phase::Starting, verdict), expected);
-                    assert_eq!(decide(Phase::Serving, verdict), Decision::Open);
-                    assert_eq!(decide(Phase::Draining, verdict), Decision::Draining);
-                    assert_eq!(decide(Phase::Stopped, verdict), Decision::Draining);
-                }
-            }
+    fn it_opens_only_when_all_that_gates_was_up() {
+        assert_eq!(decide(Phase::Starting, false), Decision::Shut);
+        assert_eq!(decide(Phase::Starting, true), Decision::Open);
+        for gate_opens in [false, true] {
+            assert_eq!(decide(Phase::Serving, gate_opens), Decision::Open);
+            assert_eq!(decide(Phase::Draining, gate_opens), Decision::Draining);
+            assert_eq!(decide(Phase::Stopped, gate_opens), Decision::Draining);
         }
     }
 

@@ -155,6 +155,9 @@ impl Snapshot {
 pub struct Published {
     pub snapshot: Snapshot,
     pub verdict: readiness::Verdict,
+    /// Whether everything that gates was up in this snapshot or in an earlier
+    /// one: a reader that looks late may have missed it.
+    pub gate_opens: bool,
     /// The readiness document's checks, rendered.
     pub body: Bytes,
 }
@@ -164,11 +167,12 @@ pub type Render = fn(&Snapshot) -> Bytes;
 
 /// A writer and a reader of the state of the graph.
 pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
-    let published = publish(first, render);
+    let published = publish(first, render, false);
     let sequence = published.snapshot.sequence;
     let current = Arc::new(ArcSwap::from_pointee(published));
     let (changed, changes) = watch::channel(sequence);
     let writer = Writer {
+        gate_opens: current.load().gate_opens,
         current: current.clone(),
         changed,
         render,
@@ -176,9 +180,11 @@ pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
     (writer, Reader { current, changes })
 }
 
-fn publish(snapshot: Snapshot, render: Render) -> Published {
+fn publish(snapshot: Snapshot, render: Render, gate_opens: bool) -> Published {
+    let verdict = readiness::Verdict::of(&snapshot.dependencies);
     Published {
-        verdict: readiness::Verdict::of(&snapshot.dependencies),
+        verdict,
+        gate_opens: gate_opens || verdict.gating_up,
         body: render(&snapshot),
         snapshot,
     }
@@ -190,12 +196,15 @@ pub struct Writer {
     current: Arc<ArcSwap<Published>>,
     changed: watch::Sender<u64>,
     render: Render,
+    gate_opens: bool,
 }
 
 impl Writer {
     pub fn publish(&mut self, snapshot: Snapshot) {
         let sequence = snapshot.sequence;
-        self.current.store(Arc::new(publish(snapshot, self.render)));
+        let published = publish(snapshot, self.render, self.gate_opens);
+        self.gate_opens = published.gate_opens;
+        self.current.store(Arc::new(published));
         self.changed.send_replace(sequence);
     }
 }

@@ -7,12 +7,11 @@
 use std::collections::HashMap;
 use std::panic;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Dependency, Target};
@@ -24,6 +23,8 @@ use crate::probe::{self, Probe};
 mod handle;
 
 mod pulse;
+
+mod gap;
 
 mod core;
 
@@ -43,6 +44,8 @@ mod restarts;
 
 mod retired;
 
+mod closing;
+
 mod narrator;
 
 mod reload;
@@ -59,8 +62,10 @@ pub use self::meters::Meters;
 pub use self::pulse::Pulse;
 pub use self::reload::{Applied, Refused};
 
+use self::closing::{Close, Closing};
 use self::core::{Core, Now};
 use self::decision::{Input, Line, Output};
+use self::gap::Turns;
 use self::handle::Command;
 use self::monitor::{Monitor, Order, Report, Sent};
 use self::node::NodeId;
@@ -68,12 +73,6 @@ use self::retired::Retired;
 
 /// Makes the probe of a dependency; tests put their own in its place.
 pub type ProbeFactory = Arc<dyn Fn(&Name, &Target) -> Arc<dyn Probe> + Send + Sync>;
-
-/// A turn this late means that the whole process stood still: a paused virtual
-/// machine, a stopped process.
-const GAP: Duration = Duration::from_secs(3);
-/// How long a monitor may take to let go of its session.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs the monitors.
 pub struct Supervisor {
@@ -90,7 +89,7 @@ pub struct Supervisor {
     reload: Option<oneshot::Sender<Result<Applied, Refused>>>,
     pulse: Pulse,
     meters: Meters,
-    last_turn: Instant,
+    turns: Turns,
 }
 
 struct Running {
@@ -141,7 +140,7 @@ impl Supervisor {
             reload: None,
             pulse,
             meters,
-            last_turn: Instant::now(),
+            turns: Turns::begin(Instant::now()),
         };
         (supervisor, handle, reader)
     }
@@ -149,14 +148,19 @@ impl Supervisor {
     /// Watches until `stop` is cancelled, then closes every session in reverse
     /// start order; or ends with the reason why it cannot go on.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Fatal> {
+        let ended = self.watch(&stop).await;
+        self.close().await;
+        ended
+    }
+
+    async fn watch(&mut self, stop: &CancellationToken) -> Result<(), Fatal> {
         // Start deadlines run since the core was made.
         self.notice_gap()?;
         self.decide(Input::Wake)?;
         loop {
-            let turn = self.next_turn(&stop).await;
+            let turn = self.next_turn(stop).await;
             self.notice_gap()?;
             if matches!(turn, Turn::Stop) {
-                self.close().await;
                 return Ok(());
             }
             self.handle(turn)?;
@@ -172,7 +176,7 @@ impl Supervisor {
     }
 
     async fn next_turn(&mut self, stop: &CancellationToken) -> Turn {
-        let latest = Instant::now() + Pulse::PERIOD;
+        let latest = self.turns.due();
         let wake = self.core.wakes_at().map_or(latest, |at| at.min(latest));
         tokio::select! {
             biased;
@@ -211,7 +215,6 @@ impl Supervisor {
                 }
             }
             Turn::Command(Command::Look(name, urgency)) => Input::Look { name, urgency },
-            Turn::Command(Command::GateOpened) => Input::GateOpened,
             Turn::Command(Command::Reload(dependencies, graph, reply)) => {
                 self.reload = Some(reply);
                 Input::Reload {
@@ -226,16 +229,14 @@ impl Supervisor {
     /// A late turn means that everything stood still, not only dependencies.
     fn notice_gap(&mut self) -> Result<(), Fatal> {
         let turned = Instant::now();
-        let late = turned.duration_since(std::mem::replace(&mut self.last_turn, turned));
-        if late >= GAP {
+        let gap = self.turns.turn(turned);
+        if gap.is_some() {
             self.retired.forgive(turned);
         }
         self.pulse.beat(self.retired.any_stuck(turned));
-        if late < GAP {
-            return Ok(());
-        }
-        log::clock_gap(late);
-        self.decide(Input::ClockGap(late.saturating_sub(Pulse::PERIOD)))
+        let Some(gap) = gap else { return Ok(()) };
+        log::clock_gap(gap.late);
+        self.decide(Input::ClockGap(gap.lost))
     }
 
     fn decide(&mut self, input: Input) -> Result<(), Fatal> {
@@ -309,27 +310,26 @@ impl Supervisor {
 
     /// Closes every session, dependents before what they need.
     async fn close(&mut self) {
-        for (node, name) in self.core.stop_order() {
+        let mut closing = Closing::begin(self.core.stop_order(), Instant::now());
+        while let Some(Close { node, name, until }) = closing.next(Instant::now()) {
             let Some(Running { orders, task }) = self.running.remove(&node) else {
                 continue;
             };
             // Without orders a monitor ends; one in the middle of a check is
             // not waited for.
             drop(orders);
-            let ended = async {
-                while let Some(ended) = self.monitors.join_next_with_id().await {
-                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                    if id == task.id() {
-                        return;
-                    }
-                }
-            };
-            if timeout(CLOSE_TIMEOUT, ended).await.is_err() {
+            // Another one may end first, and is then not waited for later.
+            let ended =
+                async { while !task.is_finished() && self.monitors.join_next().await.is_some() {} };
+            if timeout_at(until, ended).await.is_err() {
                 task.abort();
             }
             log::session_closed(&name);
         }
-        self.monitors.shutdown().await;
+        // One that was retired and holds its thread is not waited for either.
+        self.monitors.abort_all();
+        let rest = async { while self.monitors.join_next().await.is_some() {} };
+        let _ = timeout_at(closing.ends_by(), rest).await;
     }
 }
 
@@ -368,6 +368,17 @@ fn why(error: JoinError) -> String {
         || "it panicked".to_owned(),
         |message| format!("it panicked: {message}"),
     )
+}
+
+/// What decides, for a simulation that puts itself in the place of the rest.
+#[cfg(test)]
+pub(crate) mod inside {
+    pub(crate) use super::closing::{Close, Closing};
+    pub(crate) use super::core::{Core, Now};
+    pub(crate) use super::decision::{Input, Line, Output, Urgency};
+    pub(crate) use super::gap::Turns;
+    pub(crate) use super::monitor::{Checked, Order, Report, overslept};
+    pub(crate) use super::node::{Node, NodeId, Work};
 }
 
 #[cfg(test)]

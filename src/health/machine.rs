@@ -163,6 +163,11 @@ impl Machine {
         self.failures
     }
 
+    /// Passes in a row.
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
     /// Checks so far.
     pub fn attempts(&self) -> u64 {
         self.attempts

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::node::NodeId;
 
 /// One appointment a node at most, the earliest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Agenda {
     by_time: BTreeSet<(Instant, NodeId)>,
     by_node: HashMap<NodeId, Instant>,

@@ -26,6 +26,7 @@ use crate::dependency::Name;
 use crate::graph::Graph;
 use crate::health::history::Timeline;
 use crate::health::machine::{Event, Transition};
+use crate::health::readiness::Verdict;
 use crate::health::{DependencyHealth, Snapshot};
 
 /// The instant of an event, on both clocks.
@@ -42,18 +43,19 @@ const FIRST_SPREAD: Duration = Duration::from_millis(1);
 
 mod checks;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Core {
-    pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
     /// The live ones, in start order.
-    pub(super) live: Vec<NodeId>,
+    pub(crate) live: Vec<NodeId>,
     dependents: HashMap<NodeId, Vec<NodeId>>,
     agenda: Agenda,
-    pub(super) staged: Option<Staged>,
-    gate_opened: bool,
+    pub(crate) staged: Option<Staged>,
+    /// Everything that gates was up in a snapshot: start deadlines are over.
+    gate_opens: bool,
     next_id: u32,
     sequence: u64,
-    changed: bool,
+    pub(super) changed: bool,
     timeline: Arc<Timeline>,
     rng: SmallRng,
     pub(super) outputs: Vec<Output>,
@@ -67,7 +69,7 @@ impl Core {
             dependents: HashMap::new(),
             agenda: Agenda::default(),
             staged: None,
-            gate_opened: false,
+            gate_opens: false,
             next_id: 0,
             sequence: 0,
             changed: true,
@@ -115,12 +117,6 @@ impl Core {
                 dependencies,
                 graph,
             } => self.stage(dependencies, graph, now),
-            Input::GateOpened => {
-                self.gate_opened = true;
-                for id in self.live.clone() {
-                    self.touch(id, now);
-                }
-            }
             Input::ClockGap(gap) => {
                 for id in self.nodes.keys().copied().collect::<Vec<_>>() {
                     if let Some(node) = self.nodes.get_mut(&id) {
@@ -155,22 +151,24 @@ impl Core {
         }
         self.sequence += 1;
         let views = self.live.iter().map(|id| self.nodes[id].view.clone());
+        let dependencies: Vec<_> = views.collect();
+        // Whoever opens the gate may look late; that must not cost a start
+        // which has succeeded.
+        self.gate_opens |= Verdict::of(&dependencies).gating_up;
         Some(Snapshot {
             sequence: self.sequence,
-            dependencies: views.collect(),
+            dependencies,
             timeline: self.timeline.clone(),
         })
     }
 
-    /// The nodes to stop, one after the other: reverse start order.
+    /// The nodes to stop, one after the other: reverse start order. Candidates
+    /// come first, because none of the others needs one.
     pub(crate) fn stop_order(&self) -> Vec<(NodeId, Name)> {
-        let candidates = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| !node.live)
-            .map(|(id, _)| id);
-        let live = self.live.iter().rev();
-        let watched = candidates.chain(live).map(|id| (*id, &self.nodes[id]));
+        let staged = self.staged.iter().flat_map(Staged::start_order).rev();
+        let candidates = staged.filter(|id| !self.nodes[id].live);
+        let live = self.live.iter().copied().rev();
+        let watched = candidates.chain(live).map(|id| (id, &self.nodes[&id]));
         watched
             .filter(|(_, node)| node.work != Work::Never)
             .map(|(id, node)| (id, node.name().clone()))
@@ -341,7 +339,7 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if node.update_clock(self.gate_opened, now.instant) && node.live {
+        if node.update_clock(self.gate_opens, now.instant) && node.live {
             self.changed = true;
         }
         self.agenda.set(id, node.wakes_at());

@@ -15,7 +15,7 @@ use crate::health::DependencyHealth;
 use crate::health::machine::{Transition, TransitionKind};
 
 /// What happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Input {
     /// The time that [`Core::wakes_at`] asked for has come.
     Wake,
@@ -38,7 +38,6 @@ pub(crate) enum Input {
         dependencies: Vec<Dependency>,
         graph: Graph,
     },
-    GateOpened,
     /// The whole process stood still for this long.
     ClockGap(Duration),
 }
@@ -54,7 +53,7 @@ pub(crate) enum Urgency {
 }
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Output {
     Spawn {
         node: NodeId,
@@ -75,7 +74,7 @@ pub(crate) enum Output {
 }
 
 /// A line for people.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Line {
     Transition(Arc<DependencyHealth>, Transition),
     StillDown(Arc<DependencyHealth>),

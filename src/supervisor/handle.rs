@@ -29,7 +29,6 @@ pub(super) enum Command {
         Graph,
         oneshot::Sender<Result<Applied, Refused>>,
     ),
-    GateOpened,
 }
 
 impl Handle {
@@ -58,11 +57,6 @@ impl Handle {
         let _ = self
             .commands
             .try_send(Command::Look(name, Urgency::Operator));
-    }
-
-    /// Start deadlines end when the gate has opened.
-    pub async fn gate_opened(&self) {
-        let _ = self.commands.send(Command::GateOpened).await;
     }
 
     /// Brings up another graph beside the present one and swaps it in once

@@ -35,7 +35,7 @@ pub(crate) struct Order {
 
 impl Order {
     /// One deadline over connect, handshake and the first answer.
-    fn fresh_timeout(&self) -> Duration {
+    pub(crate) fn fresh_timeout(&self) -> Duration {
         self.connect_timeout.max(self.timeout)
     }
 
@@ -46,7 +46,7 @@ impl Order {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Report {
     Checked(Checked),
     /// The peer closed the session while nothing was asked.
@@ -54,7 +54,7 @@ pub(crate) enum Report {
 }
 
 /// How a check ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Checked {
     pub(crate) result: Result<Passed, Failure>,
     pub(crate) took: Duration,
@@ -214,7 +214,7 @@ impl Monitor {
         let limit = order.fresh_timeout();
         let result = timeout(limit, attempt).await;
         let result = result.unwrap_or_else(|_| Err(no_answer("a first answer", limit)));
-        let overslept = is_timeout(result.as_ref().err()) && began.elapsed() > limit + OVERSLEPT;
+        let overslept = overslept(result.as_ref().err(), began.elapsed(), limit);
         (result, overslept)
     }
 }
@@ -233,7 +233,7 @@ impl Open {
 }
 
 impl Checked {
-    fn of(result: Result<Passed, Failure>, overslept: bool) -> Self {
+    pub(crate) fn of(result: Result<Passed, Failure>, overslept: bool) -> Self {
         Self {
             result,
             took: Duration::ZERO,
@@ -253,12 +253,13 @@ async fn ask(session: &mut dyn Session, limit: Duration) -> (Result<Passed, Fail
         Ok(answer) => answer.map(|Observation { note }| Passed { latency, note }),
         Err(_) => Err(no_answer("an answer", limit)),
     };
-    let overslept = is_timeout(result.as_ref().err()) && latency > limit + OVERSLEPT;
+    let overslept = overslept(result.as_ref().err(), latency, limit);
     (result, overslept)
 }
 
-fn is_timeout(failure: Option<&Failure>) -> bool {
-    failure.is_some_and(|failure| failure.kind == ErrorKind::Timeout)
+/// Whether a deadline was seen too late to mean anything.
+pub(crate) fn overslept(failure: Option<&Failure>, took: Duration, limit: Duration) -> bool {
+    failure.is_some_and(|failure| failure.kind == ErrorKind::Timeout) && took > limit + OVERSLEPT
 }
 
 fn no_answer(what: &str, limit: Duration) -> Failure {

@@ -35,7 +35,7 @@ pub(crate) enum Work {
     Broken { respawn_at: Instant },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) config: Dependency,
     pub(crate) machine: Machine,
@@ -119,9 +119,9 @@ impl Node {
 
     /// The clock of the start deadline runs while the node is expected to come
     /// up by itself. Answers whether readers see something new.
-    pub(crate) fn update_clock(&mut self, gate_opened: bool, now: Instant) -> bool {
+    pub(crate) fn update_clock(&mut self, gate_opens: bool, now: Instant) -> bool {
         let awaited = self.live
-            && !gate_opened
+            && !gate_opens
             && self.status().counts()
             && !self.status().is_up()
             && !self.is_blocked();

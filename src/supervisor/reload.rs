@@ -35,7 +35,7 @@ pub struct Applied {
 pub struct Refused(pub Vec<String>);
 
 /// A reload that has not ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Staged {
     pub(crate) since: Instant,
     dependencies: Vec<Dependency>,
@@ -43,6 +43,27 @@ pub(crate) struct Staged {
     /// A node for each dependency: the live one where it can stay, else a
     /// candidate.
     nodes: Vec<NodeId>,
+}
+
+impl Staged {
+    /// Its nodes, each behind all that it needs.
+    pub(crate) fn start_order(&self) -> Vec<NodeId> {
+        let order = self.graph.start_order().iter();
+        order.map(|&position| self.nodes[position]).collect()
+    }
+}
+
+#[cfg(test)]
+impl Staged {
+    /// By when it has ended, whatever happens.
+    pub(crate) fn ends_by(&self) -> Option<Instant> {
+        let deadline = |dependency: &Dependency| {
+            let own = dependency.checks.startup_deadline;
+            own.unwrap_or(WHERE_STARTS_WAIT_FOR_EVER)
+        };
+        let longest = self.dependencies.iter().map(deadline).max()?;
+        self.since.checked_add(longest)
+    }
 }
 
 /// Something the swap waits for.
@@ -164,7 +185,7 @@ impl Core {
     }
 
     /// Ends a reload whose candidate cannot even be watched.
-    pub(super) fn abandon_reload(&mut self, problem: String) {
+    pub(crate) fn abandon_reload(&mut self, problem: String) {
         if self.staged.take().is_some() {
             self.give_up(vec![problem]);
         }
@@ -198,6 +219,9 @@ impl Core {
 
     fn swap(&mut self, staged: Staged, now: Now) -> Applied {
         let mut applied = Applied::default();
+        let start_order = staged.start_order();
+        // Also where nothing is left that could change.
+        self.changed = true;
         let old: Vec<NodeId> = std::mem::take(&mut self.live);
         let old_names: HashSet<Name> = old.iter().map(|id| self.nodes[id].name().clone()).collect();
         for (id, config) in staged.nodes.iter().zip(staged.dependencies) {
@@ -227,8 +251,7 @@ impl Core {
             self.remove(id);
         }
         self.index_dependents();
-        let order = staged.graph.start_order().iter();
-        self.live = order.map(|&position| staged.nodes[position]).collect();
+        self.live = start_order;
         for id in self.live.clone() {
             if self.nodes[&id].work != Work::Never {
                 self.review_needs(id, now);

@@ -40,6 +40,7 @@ fn published(dependencies: Vec<DependencyHealth>) -> Published {
     let dependencies: Vec<_> = dependencies.into_iter().map(Arc::new).collect();
     Published {
         verdict: readiness::Verdict::of(&dependencies),
+        gate_opens: readiness::Verdict::of(&dependencies).gating_up,
         snapshot: Snapshot {
             sequence: 1,
             dependencies,

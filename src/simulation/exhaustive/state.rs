@@ -1,0 +1,335 @@
+//! One state of a small world, and the steps between states.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::model::{Step, World};
+use crate::dependency::{ErrorKind, Failure, Passed};
+use crate::gate::{Decision, decide};
+use crate::health::readiness::Verdict;
+use crate::shutdown::Phase;
+use crate::simulation::history::plan;
+use crate::simulation::invariants;
+use crate::simulation::leave;
+use crate::supervisor::Fatal;
+use crate::supervisor::inside::{Checked, Core, Input, Node, NodeId, Now, Output, Report, Work};
+
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) core: Core,
+    now: Instant,
+    pub(super) monitors: BTreeMap<NodeId, Watcher>,
+    pub(super) phase: Phase,
+    /// What readers are told; the daemon may look at it late.
+    gate_opens: bool,
+    pub(super) gate_opened: bool,
+    pub(super) gating_was_up: bool,
+    /// What readers see.
+    pub(super) verdict: Verdict,
+    pub(super) breaks_left: u8,
+    reload_left: bool,
+    pub(super) reloaded: Option<bool>,
+    gave_up: bool,
+    /// What did not hold on the way here.
+    pub(super) wrong: Option<String>,
+}
+
+/// A monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Watcher {
+    generation: u32,
+    pub(super) checks: bool,
+}
+
+impl State {
+    pub(super) fn begin(world: &World) -> Self {
+        let (dependencies, graph) = plan(&world.parts).expect("a legal graph");
+        let now = Instant::now();
+        let at = Now {
+            instant: now,
+            wall: Timestamp::UNIX_EPOCH,
+        };
+        let mut core = Core::new(dependencies, &graph, 7, at);
+        let first = core.snapshot().expect("the first one");
+        let mut state = Self {
+            core,
+            now,
+            monitors: BTreeMap::new(),
+            phase: Phase::Starting,
+            gate_opens: Verdict::of(&first.dependencies).gating_up,
+            gate_opened: false,
+            gating_was_up: invariants::gating_up(&first.dependencies),
+            verdict: Verdict::of(&first.dependencies),
+            breaks_left: world.breaks,
+            reload_left: world.reload.is_some(),
+            reloaded: None,
+            gave_up: false,
+            wrong: None,
+        };
+        state.handle(Input::Wake);
+        state
+    }
+
+    /// Nothing can happen any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.gave_up || self.phase == Phase::Stopped || self.wrong.is_some()
+    }
+
+    /// Whether the next time that the core wants to be woken for is the one at
+    /// which a silent monitor is replaced.
+    pub(super) fn breaks_by_waiting(&self) -> bool {
+        let due = self.core.wakes_at();
+        let mut nodes = self.core.nodes.values();
+        nodes.any(
+            |node| matches!(node.work, Work::Checking { overdue_at } if due >= Some(overdue_at)),
+        )
+    }
+
+    pub(super) fn may_reload(&self) -> bool {
+        self.reload_left && self.phase == Phase::Serving
+    }
+
+    pub(super) fn take(&mut self, world: &World, step: Step) {
+        match step {
+            Step::Passes(node) => self.answer(node, true),
+            Step::Fails(node) => self.answer(node, false),
+            Step::Breaks(node) => {
+                self.breaks_left -= 1;
+                let generation = self.monitors[&node].generation;
+                self.handle(Input::MonitorEnded {
+                    node,
+                    generation,
+                    reason: "explored".to_owned(),
+                });
+            }
+            Step::TimePasses => {
+                self.breaks_left -= u8::from(self.breaks_by_waiting());
+                self.wait();
+            }
+            Step::DaemonLooks => self.look(),
+            Step::Reload => {
+                self.reload_left = false;
+                let after = world.reload.as_deref().and_then(plan);
+                let (dependencies, graph) = after.expect("a legal graph");
+                self.handle(Input::Reload {
+                    dependencies,
+                    graph,
+                });
+            }
+            Step::Stop => self.phase = Phase::Draining,
+            Step::Close => {
+                self.wrong = self.closes().err();
+                self.phase = Phase::Stopped;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if decide(self.phase, self.gate_opens) == Decision::Open {
+            self.phase = Phase::Serving;
+            self.gate_opened = true;
+        }
+    }
+
+    fn wait(&mut self) {
+        if let Some(at) = self.core.wakes_at() {
+            self.now = self.now.max(at);
+            self.handle(Input::Wake);
+        }
+    }
+
+    fn answer(&mut self, node: NodeId, passed: bool) {
+        let Some(watcher) = self.monitors.get_mut(&node) else {
+            return;
+        };
+        watcher.checks = false;
+        let generation = watcher.generation;
+        let result = if passed {
+            Ok(Passed {
+                latency: Duration::ZERO,
+                note: None,
+            })
+        } else {
+            Err(Failure::new(ErrorKind::Refused, "explored"))
+        };
+        self.handle(Input::Report {
+            node,
+            generation,
+            report: Report::Checked(Checked::of(result, false)),
+        });
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = Now {
+            instant: self.now,
+            wall: Timestamp::UNIX_EPOCH,
+        };
+        let ready = self.verdict.required_up;
+        let caused = matches!(
+            &input,
+            Input::Report { report: Report::Checked(checked), .. } if checked.result.is_err()
+        ) || matches!(input, Input::MonitorEnded { .. } | Input::Wake);
+        let outputs = self.core.handle(input, now);
+        for output in outputs {
+            if let Err(wrong) = self.carry_out(output) {
+                self.wrong.get_or_insert(wrong);
+            }
+        }
+        if let Some(snapshot) = self.core.snapshot() {
+            self.verdict = Verdict::of(&snapshot.dependencies);
+            self.gate_opens |= self.verdict.gating_up;
+            self.gating_was_up |= invariants::gating_up(&snapshot.dependencies);
+        }
+        if ready && !self.verdict.required_up && !caused {
+            self.wrong
+                .get_or_insert("readiness dipped without a loss".to_owned());
+        }
+        if let Err(wrong) = invariants::of_work(&self.core) {
+            self.wrong.get_or_insert(wrong);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) -> Result<(), String> {
+        match output {
+            Output::Spawn {
+                node, generation, ..
+            } => {
+                let watcher = Watcher {
+                    generation,
+                    checks: false,
+                };
+                if self.monitors.insert(node, watcher).is_some() {
+                    return Err(format!("{node:?}: a second monitor"));
+                }
+            }
+            Output::Check { node, .. } => match self.monitors.get_mut(&node) {
+                Some(watcher) if !watcher.checks => watcher.checks = true,
+                Some(_) => return Err(format!("{node:?}: is checked twice at once")),
+                None => return Err(format!("{node:?}: a check without a monitor")),
+            },
+            Output::Retire(node) => {
+                self.monitors.remove(&node);
+            }
+            Output::Reloaded(outcome) => {
+                self.reloaded = Some(outcome.is_ok());
+                invariants::of_ended_reload(&self.core)?;
+                invariants::of_edges(&self.core)?;
+            }
+            Output::Fatal(Fatal::StartupDeadline { health, .. }) => {
+                self.gave_up = true;
+                if self.gate_opened {
+                    return Err(format!("{}: too late for its deadline", health.name));
+                }
+            }
+            Output::Fatal(Fatal::MonitorKeepsBreaking { .. }) => self.gave_up = true,
+            Output::Count(..) | Output::Tell(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Lets every server answer from here on, and looks where that leads.
+    pub(super) fn recovers(&self) -> Result<(), String> {
+        if self.is_over() || self.phase == Phase::Draining {
+            return Ok(());
+        }
+        let mut calm = self.clone();
+        let end = self.now + BOUND;
+        while calm.now <= end && !calm.gave_up {
+            let waiting = calm.monitors.iter().find(|(_, watcher)| watcher.checks);
+            if let Some((node, _)) = waiting {
+                let node = *node;
+                calm.answer(node, true);
+                continue;
+            }
+            calm.look();
+            let all_up = calm.core.nodes.values().all(|node| node.status().is_up());
+            if all_up && calm.phase == Phase::Serving && calm.core.staged.is_none() {
+                return Ok(());
+            }
+            calm.wait();
+        }
+        if calm.gave_up && !calm.gate_opened {
+            return Ok(());
+        }
+        Err("it does not come up".to_owned())
+    }
+
+    pub(super) fn closes(&self) -> Result<(), String> {
+        let watched = self.core.nodes.iter();
+        let watched = watched.filter(|(_, node)| node.work != Work::Never).count();
+        let closed = leave::in_order(&self.core)?;
+        if closed == watched {
+            Ok(())
+        } else {
+            Err(format!("{closed} of {watched} are closed"))
+        }
+    }
+
+    pub(super) fn explain(&self) -> Option<String> {
+        let found = self.wrong.clone();
+        found
+            .or_else(|| self.recovers().err())
+            .or_else(|| self.closes().err())
+    }
+
+    /// What of a node decides about its future. Restarts are too few to end
+    /// the process.
+    fn hash_node(&self, id: NodeId, node: &Node, state: &mut impl Hasher) {
+        let ahead = |at: Instant| at.saturating_duration_since(self.now);
+        (id, node.status(), node.machine.blocked_by(), node.live).hash(state);
+        let machine = &node.machine;
+        (
+            machine.initialized(),
+            machine.failures().min(2),
+            machine.passes().min(2),
+        )
+            .hash(state);
+        match node.work {
+            Work::Never => (0, None),
+            Work::Idle { next } => (1, next.map(ahead)),
+            Work::Checking { overdue_at } => (2, Some(ahead(overdue_at))),
+            Work::Broken { respawn_at } => (3, Some(ahead(respawn_at))),
+        }
+        .hash(state);
+        node.view.start_deadline.left(self.now).hash(state);
+        node.clock.expires_at().map(ahead).hash(state);
+        let watcher = self.monitors.get(&id);
+        watcher.map(|watcher| watcher.checks).hash(state);
+    }
+}
+
+/// Two levels of needs, a monitor that broke, and a reload.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// The same future lies ahead of both.
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let fingerprint = |state: &Self| {
+            let mut hasher = DefaultHasher::new();
+            state.hash(&mut hasher);
+            hasher.finish()
+        };
+        fingerprint(self) == fingerprint(other)
+    }
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (id, node) in &self.core.nodes {
+            self.hash_node(*id, node, state);
+        }
+        self.core.live.hash(state);
+        let since = self.core.staged.as_ref().map(|staged| staged.since);
+        since.map(|since| self.now - since).hash(state);
+        (self.phase, self.gate_opens, self.gate_opened).hash(state);
+        self.gating_was_up.hash(state);
+        let verdict = self.verdict;
+        (verdict.gating_up, verdict.required_up, verdict.all_up).hash(state);
+        (self.breaks_left, self.reload_left, self.reloaded).hash(state);
+        (self.gave_up, &self.wrong).hash(state);
+    }
+}
