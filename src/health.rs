@@ -168,14 +168,14 @@ pub type Render = fn(&Snapshot) -> Bytes;
 /// A writer and a reader of the state of the graph.
 pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
     let published = publish(first, render, false);
-    let sequence = published.snapshot.sequence;
+    let (sequence, gate_opens) = (published.snapshot.sequence, published.gate_opens);
     let current = Arc::new(ArcSwap::from_pointee(published));
     let (changed, changes) = watch::channel(sequence);
     let writer = Writer {
-        gate_opens: current.load().gate_opens,
         current: current.clone(),
         changed,
         render,
+        gate_opens,
     };
     (writer, Reader { current, changes })
 }

@@ -9,6 +9,7 @@ use loom::future::block_on;
 
 use super::activity::Activity;
 use super::admission::Seat;
+use super::memory::Pool;
 use super::roster::Roster;
 
 /// How a connection's only request went; loom orders nothing by it.
@@ -59,7 +60,8 @@ async fn connection(activity: Arc<Activity>, fate: Arc<Fate>) {
 fn connect(roster: &mut Roster) -> Arc<Fate> {
     let seat = roster.enter(1);
     assert!(matches!(seat, Some(Seat::Full | Seat::Reserve)));
-    let (activity, fate) = (Arc::new(Activity::default()), Arc::new(Fate::default()));
+    let head = Arc::<Pool>::default().share(0);
+    let (activity, fate) = (Arc::new(Activity::new(head)), Arc::new(Fate::default()));
     let serving = connection(activity.clone(), fate.clone());
     roster.seat(Seat::Full, activity, serving);
     fate

@@ -54,6 +54,8 @@ mod program {
     pub(crate) mod http {
         mod admission;
 
+        mod memory;
+
         mod activity;
 
         mod roster;
