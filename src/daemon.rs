@@ -264,7 +264,7 @@ impl<'a> Daemon<'a> {
                     self.begin_reload();
                 }
                 Event::MayOpen => {
-                    if let Err(end) = self.open().await {
+                    if let Err(end) = self.open() {
                         return Reason::End(end);
                     }
                     self.begin_reload();
@@ -305,7 +305,7 @@ impl<'a> Daemon<'a> {
     }
 
     /// Opens the gate: listen first, then say so.
-    async fn open(&mut self) -> Result<(), End> {
+    fn open(&mut self) -> Result<(), End> {
         let listener = self.listeners.listen().map_err(End::OperatingSystem)?;
         // Nobody may be told `starting` over a connection that was accepted.
         self.gate.opened();

@@ -49,13 +49,34 @@ impl History {
             let act = Act::Dawdle(millis(rng, &[50, 1_000]));
             history.ops.push(Op { at, act });
         }
+        if rng.random_bool(0.02) {
+            history.ops.extend(haunted(size, rng));
+        }
         for _ in 0..rng.random_range(2..=14) {
             at += millis(rng, &[0, 1, 30, 100, 101, 400, 1_500]);
             let act = act(size, rng);
             history.ops.push(Op { at, act });
         }
+        history.ops.sort_by_key(|op| op.at);
         history
     }
+}
+
+/// One monitor panics again and again, or many fall silent.
+fn haunted(size: usize, rng: &mut SmallRng) -> Vec<Op> {
+    let second = Duration::from_secs(1);
+    if rng.random_bool(0.5) {
+        let panics = (0..8).map(|times| Op {
+            at: times * 3 * second,
+            act: Act::Panic(0),
+        });
+        return panics.collect();
+    }
+    let all = (0..size).map(|number| Op {
+        at: second,
+        act: Act::Wedge(number),
+    });
+    all.collect()
 }
 
 fn part(number: usize, size: usize, rng: &mut SmallRng) -> Part {

@@ -58,6 +58,6 @@ mod tests {
         assert_eq!(turns.turn(just_in_time), None);
         let gap = turns.turn(just_in_time + 10 * GAP).unwrap();
         assert_eq!(gap.late, 10 * GAP);
-        assert_eq!(gap.lost, 10 * GAP - Pulse::PERIOD);
+        assert_eq!(gap.lost + Pulse::PERIOD, gap.late);
     }
 }
