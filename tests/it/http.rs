@@ -8,6 +8,8 @@ mod cache;
 
 mod documents;
 
+mod http2;
+
 mod input;
 
 mod limits;
