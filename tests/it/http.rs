@@ -8,6 +8,8 @@ mod cache;
 
 mod documents;
 
+mod framing;
+
 mod http2;
 
 mod input;
@@ -17,6 +19,8 @@ mod limits;
 mod output;
 
 mod requests;
+
+mod siege;
 
 mod trace;
 
