@@ -311,7 +311,7 @@ async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ende
             )),
             Ended::OtherVersion => Some((
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "only HTTP/1.1 is spoken here",
+                "HTTP/2 is not spoken here, only HTTP/1.1",
             )),
             _ => None,
         };

@@ -72,7 +72,7 @@ async fn a_client_of_http_2_is_refused_once_and_reaches_nothing() {
             );
             assert!(
                 answer.is_empty()
-                    || answer.ends_with(r#"{"detail":"only HTTP/1.1 is spoken here"}"#)
+                    || answer.ends_with(r#"{"detail":"HTTP/2 is not spoken here, only HTTP/1.1"}"#)
             );
         }
     }
