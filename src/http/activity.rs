@@ -51,6 +51,8 @@ pub(super) struct Activity {
     head: Share,
     /// There was no room for more of it.
     crowded: AtomicBool,
+    /// Bytes that are no request were told so.
+    refused: AtomicBool,
     /// What is being handled, or was last; health answers leave no trace here.
     exchange: Mutex<Option<Arc<Exchange>>>,
 }
@@ -70,6 +72,7 @@ impl Activity {
             cut: AtomicBool::new(false),
             head,
             crowded: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             exchange: Mutex::new(None),
         }
     }
@@ -111,6 +114,14 @@ impl Activity {
 
     pub(super) fn is_crowded(&self) -> bool {
         self.crowded.load(Relaxed)
+    }
+
+    pub(super) fn set_refused(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     pub(super) fn request_began(&self) {

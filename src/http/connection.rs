@@ -67,6 +67,8 @@ pub(super) enum Ended {
     SlowReader,
     /// All heads together are too large.
     Crowded,
+    /// It begins like HTTP/2.
+    OtherVersion,
 }
 
 /// Serves a connection until one side has enough of it, or `stop` is cancelled
@@ -179,13 +181,8 @@ where
             // the peer's doing and ends the connection like any close. It shuts
             // the transport down itself, for only then does it wait until what
             // it has buffered is written.
-            if Pin::new(&mut this.hyper).poll(cx).is_ready() {
-                let crowded = this.activity.is_crowded();
-                return Poll::Ready(if crowded {
-                    Ended::Crowded
-                } else {
-                    Ended::Closed
-                });
+            if let Poll::Ready(result) = Pin::new(&mut this.hyper).poll(cx) {
+                return Poll::Ready(this.ended(result.err().as_ref()));
             }
             this.observe();
             if this.follow_stop(cx) {
@@ -218,6 +215,19 @@ where
         > + Unpin,
     S::Future: Unpin,
 {
+    /// How hyper came to its end. It answers all that it cannot parse, apart
+    /// from the preface of HTTP/2.
+    fn ended(&self, error: Option<&hyper::Error>) -> Ended {
+        let is_unanswered = self.activity.owes_nothing() && !self.activity.was_refused();
+        if self.activity.is_crowded() {
+            Ended::Crowded
+        } else if error.is_some_and(hyper::Error::is_parse) && is_unanswered {
+            Ended::OtherVersion
+        } else {
+            Ended::Closed
+        }
+    }
+
     /// Reads the clock, once and only when something has happened.
     fn observe(&mut self) {
         let changes = self.activity.changes();
@@ -305,6 +315,10 @@ async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ende
             Ended::Crowded => Some((
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many large requests at once",
+            )),
+            Ended::OtherVersion => Some((
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "HTTP/2 is not spoken here, only HTTP/1.1",
             )),
             _ => None,
         };

@@ -121,6 +121,7 @@ impl<T: Transport> AsyncWrite for Watched<T> {
         if self.activity.owes_nothing() {
             if self.refusal.is_empty() {
                 self.refusal = error::refusal(bytes);
+                self.activity.set_refused();
             }
             return Poll::Ready(Ok(bytes.len()));
         }

@@ -8,6 +8,10 @@ mod cache;
 
 mod documents;
 
+mod framing;
+
+mod http2;
+
 mod input;
 
 mod limits;
@@ -15,6 +19,8 @@ mod limits;
 mod output;
 
 mod requests;
+
+mod siege;
 
 mod trace;
 
