@@ -42,7 +42,8 @@ pub(super) async fn run(rig: &Rig, count: usize) -> Codes {
             *codes.entry(code).or_default() += times;
         }
     }
-    let expected = [0, 200, 201, 304, 401, 404, 422];
+    // On a machine with too much to do a deadline may pass: 503.
+    let expected = [0, 200, 201, 304, 401, 404, 422, 503];
     let strange: Vec<_> = codes
         .keys()
         .filter(|code| !expected.contains(code))

@@ -130,8 +130,9 @@ fn config(ways: &[Way; 4], detours: &[FaultProxy; 2], round: usize) -> String {
         interval = \"20ms\"
         fast_interval = \"10ms\"
         max_backoff = \"20ms\"
-        connect_timeout = \"2s\"
-        timeout = \"2s\"
+        connect_timeout = \"30s\"
+        timeout = \"30s\"
+        startup_deadline = \"5m\"
         fall = 2
         rise = 1
         [log]
