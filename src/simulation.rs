@@ -6,6 +6,9 @@
 //! many as one likes; `BUDGETD_SEED=n` begins with another seed than 0, so a
 //! seed that failed is run again alone with `BUDGETD_HISTORIES=1`.
 
+// Each of a world's flags is a fact of its own.
+#![allow(clippy::struct_excessive_bools)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

@@ -379,6 +379,7 @@ pub(crate) mod inside {
     pub(crate) use super::gap::Turns;
     pub(crate) use super::monitor::{Checked, Order, Report, overslept};
     pub(crate) use super::node::{Node, NodeId, Work};
+    pub(crate) use super::reload::Staged;
 }
 
 #[cfg(test)]

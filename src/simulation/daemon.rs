@@ -77,7 +77,9 @@ impl Daemon {
     /// SIGHUP. A configuration that would be refused is mended at once.
     pub(super) fn hangup(&mut self, changes: &[Change]) {
         let mut file = self.file.clone();
-        changes.iter().for_each(|change| change.apply(&mut file));
+        for change in changes {
+            change.apply(&mut file);
+        }
         if plan(&file).is_some() {
             self.file = file;
         }

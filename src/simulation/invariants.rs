@@ -10,7 +10,7 @@ use crate::dependency::Policy;
 use crate::health::machine::TransitionKind;
 use crate::health::{DependencyHealth, Published, Status};
 use crate::shutdown::Phase;
-use crate::supervisor::inside::{Core, Node, Work};
+use crate::supervisor::inside::{Core, Node, Staged, Work};
 
 /// The steps that the contract knows.
 fn is_legal(previous: Status, status: Status) -> bool {
@@ -112,8 +112,10 @@ pub(super) fn of_edges(core: &Core) -> Result<(), String> {
             .map(|need| core.nodes[need].name())
             .collect();
         let mut configured: Vec<_> = node.config.needs.iter().collect();
-        (linked.sort(), linked.dedup());
-        (configured.sort(), configured.dedup());
+        linked.sort();
+        linked.dedup();
+        configured.sort();
+        configured.dedup();
         let behind = node
             .needs
             .iter()
@@ -192,7 +194,7 @@ pub(super) fn of_ended_reload(core: &Core) -> Result<(), String> {
 
 /// One that runs ends in time.
 pub(super) fn of_running_reload(core: &Core, now: Instant) -> Result<(), String> {
-    match core.staged.as_ref().and_then(|staged| staged.ends_by()) {
+    match core.staged.as_ref().and_then(Staged::ends_by) {
         Some(end) if end < now => Err("a reload is past its deadline".to_owned()),
         _ => Ok(()),
     }

@@ -139,11 +139,6 @@ impl Ledger {
                 .and_then(|()| account.compare_clock(node, now))
                 .map_err(|wrong| format!("{}: {wrong}", node.name()))?;
         }
-        self.compare_counts(outputs)
-    }
-
-    /// Every transition is counted.
-    fn compare_counts(&mut self, outputs: &[Output]) -> Result<(), String> {
         let counted = outputs
             .iter()
             .filter(|output| matches!(output, Output::Count(..)));
