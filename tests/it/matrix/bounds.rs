@@ -55,8 +55,21 @@ pub(super) fn settings(effect: Effect) -> String {
 }
 
 /// What a machine with more to do than cores may add to any bound. It is no
-/// part of what is promised, and the report shows both.
-pub(super) const ALLOWANCE: Duration = Duration::from_secs(8);
+/// part of what is promised, and the report shows the bounds without it.
+pub(super) fn allowance() -> Duration {
+    const LEAST: f64 = 8.0;
+    /// How many that want to run on each core that is good for; with more of
+    /// them it grows, up to this multiple.
+    const GOOD_FOR: f64 = 6.0;
+    const MOST: f64 = 4.0;
+
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().and_then(|text| text.parse().ok());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = u32::try_from(cores).map_or(1.0, f64::from);
+    let crowd: f64 = load.unwrap_or(0.0) / cores / GOOD_FOR;
+    Duration::from_secs_f64((LEAST * crowd.clamp(1.0, MOST)).round())
+}
 
 /// The longest that a living server on this machine takes to be connected to
 /// and to answer.
@@ -108,15 +121,15 @@ pub(super) fn flapping() -> Duration {
 /// The start deadline of what is never up, and that of a reload: long enough to
 /// be seen as down before.
 pub(super) fn deadline(effect: Effect) -> Duration {
-    detection(effect) + ALLOWANCE / 2
+    detection(effect) + allowance() / 2
 }
 
 /// How long a daemon that drains goes on serving: long enough to see the fault.
 pub(super) fn drain_delay(effect: Effect) -> Duration {
     match effect {
-        Effect::Down(_) => detection(effect) + ALLOWANCE,
-        Effect::Up { .. } => (INTERVAL + TIMEOUT) * 3 + ALLOWANCE / 2,
-        Effect::Flaps => flapping() + ALLOWANCE * 2,
+        Effect::Down(_) => detection(effect) + allowance(),
+        Effect::Up { .. } => (INTERVAL + TIMEOUT) * 3 + allowance() / 2,
+        Effect::Flaps => flapping() + allowance() * 2,
     }
 }
 

@@ -8,7 +8,7 @@ use hyper::Method;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::bounds::{self, ALLOWANCE};
+use super::bounds;
 use super::case::Case;
 use super::model::{self, Effect};
 use super::observe::Figure;
@@ -97,7 +97,7 @@ async fn work(caller: Caller, path: String, done: Arc<Mutex<Vec<Done>>>, settled
         let settled_at = || settled.load(Ordering::SeqCst);
         let before = settled_at();
         let began = Instant::now();
-        let patience = bounds::request() + ALLOWANCE;
+        let patience = bounds::request() + bounds::allowance();
         let answer = match timeout(patience, caller.try_send(Method::GET, &path, "")).await {
             Ok(Ok(response)) => {
                 let retry = response.header("retry-after");

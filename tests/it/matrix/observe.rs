@@ -7,10 +7,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::axes::Policy;
-use super::bounds::{self, ALLOWANCE};
+use super::bounds;
 use super::case::Case;
-use super::model::{self, Door, Effect, Phase, Sight, Story};
+use super::model::{self, Door, Effect, Phase, Sight};
 use crate::support::Daemon;
+
+mod story;
+
+pub(super) use story::hold as story;
 
 /// How often is looked: dozens of daemons are looked at together.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,7 +33,7 @@ impl Figure {
     /// When it took longer than the bound and what a busy machine may add.
     pub(super) fn new(what: &'static str, took: Duration, bound: Duration) -> Self {
         assert!(
-            took <= bound + ALLOWANCE,
+            took <= bound + bounds::allowance(),
             "{what} took {took:?}, and {bound:?} is the bound"
         );
         Self { what, took, bound }
@@ -57,7 +61,7 @@ pub(super) async fn until<T>(
             panic!("it ended with {code} before: {what}");
         }
         assert!(
-            begin.elapsed() <= bound + ALLOWANCE,
+            begin.elapsed() <= bound + bounds::allowance(),
             "not within {bound:?}: {what}"
         );
         sleep(PAUSE).await;
@@ -218,7 +222,7 @@ async fn door(daemon: &Daemon, expected: Sight) {
 /// told more than it takes to become one.
 pub(super) async fn flapping(daemon: &mut Daemon, policy: Policy) -> Value {
     let legal = [true, false].map(|is_up| model::sight(Phase::Serving, policy, is_up));
-    let patience = bounds::flapping() + ALLOWANCE;
+    let patience = bounds::flapping() + bounds::allowance();
     until(daemon, "dependency_flapping", patience, async |daemon| {
         let (code, document) = daemon.readiness().await;
         let fits = |sight: &Sight| document["status"] == sight.overall && code == sight.code;
@@ -226,51 +230,4 @@ pub(super) async fn flapping(daemon: &mut Daemon, policy: Policy) -> Value {
         daemon.lines_of("dependency_flapping").into_iter().next()
     })
     .await
-}
-
-/// Holds the whole log and the exit code against the story of a row; answers
-/// with the number of hiccups.
-pub(super) fn story(daemon: &Daemon, case: Case, story: &Story, exit: i32) -> usize {
-    assert_eq!(exit, story.exit, "the exit code");
-    let lines = daemon.lines();
-    let places = |event: &str| -> Vec<usize> {
-        let all = lines.iter().enumerate();
-        let found = all.filter(|(_, line)| line["event"] == event);
-        found.map(|(place, _)| place).collect()
-    };
-    let mut last = 0;
-    for event in &story.events {
-        let found = places(event);
-        let [place] = found.as_slice() else {
-            panic!("{event} was told {} times", found.len());
-        };
-        assert!(*place >= last, "{event} came too early");
-        last = *place;
-    }
-    for event in &story.never {
-        assert!(places(event).is_empty(), "{event} was told");
-    }
-    let (told, hiccups) = transitions(daemon, case);
-    for line in &told {
-        let transition = line["transition"].as_str().unwrap_or_default();
-        let timed_out = line["error_kind"] == "timeout";
-        let event = model::event(case.dependency, transition, timed_out);
-        assert_eq!(line["event"], event, "{line}");
-        assert_eq!(line["policy"], case.policy.as_str(), "{line}");
-    }
-    match story.transitions {
-        Some(expected) => {
-            let told: Vec<_> = told.iter().map(|line| &line["transition"]).collect();
-            assert_eq!(told, expected, "the transitions");
-        }
-        None => {
-            let departures = told.iter().filter(|line| line["previous"] == "ok").count();
-            assert!(
-                departures <= bounds::CALM as usize,
-                "{departures} departures are told"
-            );
-            assert_eq!(places("dependency_flapping").len(), 1, "summaries");
-        }
-    }
-    hiccups
 }

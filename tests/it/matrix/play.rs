@@ -23,20 +23,28 @@ pub(super) struct Play<'a> {
     case: Case,
     effect: Effect,
     site: Site,
+    drain_delay: Duration,
     daemon: Option<Daemon>,
     pub(super) figures: Vec<Figure>,
     /// How often a living server failed a check because of the machine.
     pub(super) hiccups: usize,
 }
 
+mod moments;
+
 impl<'a> Play<'a> {
     pub(super) async fn new(servers: &'a Servers, case: Case) -> Self {
-        let effect = model::effect(case.dependency, case.fault);
+        let effect = model::effect(case.dependency, case.fault).expect("the row makes sense");
+        let drain_delay = match case.moment {
+            Moment::Draining => bounds::drain_delay(effect),
+            _ => Duration::ZERO,
+        };
         Self {
             servers,
             case,
-            effect: effect.expect("the row makes sense"),
+            effect,
             site: Site::new(servers, case.dependency, case.fault).await,
+            drain_delay,
             daemon: None,
             figures: Vec::new(),
             hiccups: 0,
@@ -72,225 +80,6 @@ impl<'a> Play<'a> {
         self.daemon.as_mut().expect("it was started")
     }
 
-    async fn before_start(&mut self) -> i32 {
-        self.site.strike().await;
-        let holds = model::gates(self.case.policy) && matches!(self.effect, Effect::Down(_));
-        let deadline = bounds::deadline(self.effect);
-        let more = match holds {
-            true => deadline_of(deadline),
-            false => String::new(),
-        };
-        let config = self.config(&self.site, &more);
-        let spawned = Timestamp::now();
-        self.start(&config).await;
-        let began = observe::event(
-            self.daemon(),
-            "application_startup_begin",
-            bounds::at_once(),
-        );
-        let began = written(&began.await);
-        if holds {
-            self.goes_down(0, began).await;
-            self.see(Phase::Starting, self.effect).await;
-            let (code, ended) = self.exits(deadline + bounds::exit()).await;
-            let took = between(spawned, ended);
-            assert!(took >= deadline, "it gave up after {took:?}");
-            self.note("exit 69", took, deadline + bounds::exit());
-            let failed = self.daemon().lines_of("application_failed");
-            let error = failed[0]["error"].as_str().unwrap_or_default();
-            for word in [self.case.dependency.name(), "startup_deadline", "tried"] {
-                assert!(error.contains(word), "no {word:?} in {error}");
-            }
-            return code;
-        }
-        let opened = self.opens().await;
-        self.note("gate open", between(began, opened), bounds::at_once());
-        match self.effect {
-            Effect::Down(_) => {
-                self.goes_down(0, began).await;
-                self.see(Phase::Serving, self.effect).await;
-                self.comes_back(2, "ready", Phase::Serving).await;
-            }
-            Effect::Up { .. } => self.stays_up(Phase::Serving).await,
-            Effect::Flaps => self.flaps().await,
-        }
-        self.stop().await
-    }
-
-    async fn before_gate(&mut self) -> i32 {
-        let latch = self.latch().await;
-        let policy = "policy = \"required\"";
-        let config = self.config(&self.site, &latch_table(&latch, policy));
-        self.start(&config).await;
-        self.is_ready(Phase::Starting).await;
-        let struck = self.strike().await;
-        match self.effect {
-            Effect::Down(_) => {
-                self.goes_down(1, struck).await;
-                self.see(Phase::Starting, self.effect).await;
-                latch.set(Mode::Pass).await;
-                self.latch_is_up().await;
-                if model::gates(self.case.policy) {
-                    // Nothing but the dependency holds the gate now.
-                    let case = self.case;
-                    observe::checked(self.daemon(), case, 3).await;
-                    self.see(Phase::Starting, self.effect).await;
-                    self.comes_back(3, "recovered", Phase::Serving).await;
-                } else {
-                    self.opens().await;
-                    self.see(Phase::Serving, self.effect).await;
-                    self.comes_back(3, "recovered", Phase::Serving).await;
-                }
-            }
-            Effect::Up { .. } => {
-                self.stays_up(Phase::Starting).await;
-                latch.set(Mode::Pass).await;
-                self.opens().await;
-                self.see(Phase::Serving, UP).await;
-            }
-            Effect::Flaps => {
-                latch.set(Mode::Pass).await;
-                self.opens().await;
-                self.flaps().await;
-            }
-        }
-        self.stop().await
-    }
-
-    async fn idle(&mut self) -> i32 {
-        self.serve("").await;
-        self.strikes_and_ends().await;
-        self.stop().await
-    }
-
-    async fn under_load(&mut self) -> i32 {
-        let budget = self.budget();
-        self.serve(&budget).await;
-        let path = self.servers.summary();
-        let load = Load::start(self.daemon(), &path);
-        self.work_goes_on(&load).await;
-        let struck = self.strike().await;
-        match self.effect {
-            Effect::Down(_) => {
-                self.goes_down(1, struck).await;
-                self.see(Phase::Serving, self.effect).await;
-                load.settle(true);
-                self.work_goes_on(&load).await;
-                load.settle(false);
-                self.comes_back(3, "recovered", Phase::Serving).await;
-            }
-            Effect::Up { .. } => {
-                self.stays_up(Phase::Serving).await;
-                self.work_goes_on(&load).await;
-            }
-            Effect::Flaps => self.flaps().await,
-        }
-        self.work_goes_on(&load).await;
-        let figure = load.finish(self.case, self.effect).await;
-        self.figures.push(figure);
-        self.stop().await
-    }
-
-    async fn draining(&mut self) -> i32 {
-        let delay = bounds::drain_delay(self.effect);
-        self.serve("").await;
-        let told = Timestamp::now();
-        self.daemon().signal(Signal::TERM);
-        observe::event(self.daemon(), "drain_begin", bounds::at_once()).await;
-        self.see(Phase::Draining, UP).await;
-        let struck = self.strike().await;
-        match self.effect {
-            Effect::Down(_) => {
-                self.goes_down(1, struck).await;
-                self.see(Phase::Draining, self.effect).await;
-            }
-            Effect::Up { .. } => {
-                let case = self.case;
-                observe::checked(self.daemon(), case, 3).await;
-                self.see(Phase::Draining, UP).await;
-            }
-            Effect::Flaps => {
-                let patience = bounds::flapping() + bounds::ALLOWANCE;
-                observe::event(self.daemon(), "dependency_flapping", patience).await;
-            }
-        }
-        let (code, ended) = self.exits(delay + bounds::exit()).await;
-        let took = between(told, ended);
-        assert!(took >= delay, "it served for only {took:?}");
-        self.note("exit 0", took, delay + bounds::exit());
-        code
-    }
-
-    async fn reloading(&mut self) -> i32 {
-        self.serve("").await;
-        let latch = self.latch().await;
-        let table = latch_table(&latch, "policy = \"optional\"\nstartup_deadline = \"5m\"");
-        let config = self.config(&self.site, &table);
-        self.reload(&config);
-        observe::until(self.daemon(), "the reload", bounds::at_once(), async |_| {
-            (latch.accepted() > 0).then_some(())
-        })
-        .await;
-        let struck = self.strike().await;
-        if let Effect::Down(_) = self.effect {
-            self.goes_down(1, struck).await;
-            self.see(Phase::Serving, self.effect).await;
-            assert!(self.daemon().lines_of("config_reloaded").is_empty());
-        }
-        latch.set(Mode::Pass).await;
-        self.reloaded().await;
-        match self.effect {
-            Effect::Down(_) => {
-                self.see(Phase::Serving, self.effect).await;
-                self.comes_back(3, "recovered", Phase::Serving).await;
-            }
-            Effect::Up { .. } => self.stays_up(Phase::Serving).await,
-            Effect::Flaps => self.flaps().await,
-        }
-        self.stop().await
-    }
-
-    async fn reloaded_to(&mut self) -> i32 {
-        let (dependency, fault) = (self.case.dependency, self.case.fault);
-        let before = Site::unharmed(self.servers, dependency, fault).await;
-        let config = self.config(&before, "");
-        self.start(&config).await;
-        self.is_ready(Phase::Serving).await;
-        self.site.strike().await;
-        let deadline = bounds::deadline(self.effect);
-        let config = self.config(&self.site, &deadline_of(deadline));
-        self.reload(&config);
-        let asked = Timestamp::now();
-        if let Effect::Down(_) = self.effect {
-            let failed = self.never_dips("config_reload_failed", deadline).await;
-            let took = between(asked, written(&failed));
-            self.note("reload given up", took, deadline + bounds::at_once());
-            let problems = failed["problems"].as_str().unwrap_or_default();
-            let name = self.case.dependency.name();
-            assert!(problems.contains(name), "no {name} in {problems}");
-            self.see(Phase::Serving, UP).await;
-            self.site.heal().await;
-            self.daemon().signal(Signal::HUP);
-        }
-        match self.effect {
-            Effect::Flaps => {
-                // It is up now and then, and so the reload goes through.
-                observe::event(self.daemon(), "config_reloaded", deadline).await;
-                self.flaps().await;
-            }
-            effect => {
-                self.never_dips("config_reloaded", deadline).await;
-                let under = match effect {
-                    Effect::Down(_) => UP,
-                    other => other,
-                };
-                self.see(Phase::Serving, under).await;
-            }
-        }
-        drop(before);
-        self.stop().await
-    }
-
     /// The whole configuration file: the dependency at a site, and more.
     fn config(&self, site: &Site, more: &str) -> String {
         let (name, kind) = (self.case.dependency.name(), self.case.dependency.kind());
@@ -315,17 +104,13 @@ impl<'a> Play<'a> {
     }
 
     async fn start(&mut self, config: &str) {
-        let delay = match self.case.moment {
-            Moment::Draining => bounds::drain_delay(self.effect),
-            _ => Duration::ZERO,
-        };
         let mut options = DaemonOptions::default()
             .tokens()
             .config(config)
             .variable("SSL_CERT_FILE", &self.servers.root().display().to_string())
             .variable(
                 "BUDGETD__LIFECYCLE__DRAIN_DELAY",
-                &humantime::format_duration(delay).to_string(),
+                &humantime::format_duration(self.drain_delay).to_string(),
             );
         if config.contains("[dependencies.database]") {
             options = options.unset("DATABASE_URL").unset("DATABASE_REQUIRED");
@@ -418,19 +203,6 @@ impl<'a> Play<'a> {
         self.see(Phase::Serving, UP).await;
     }
 
-    async fn strikes_and_ends(&mut self) {
-        let struck = self.strike().await;
-        match self.effect {
-            Effect::Down(_) => {
-                self.goes_down(1, struck).await;
-                self.see(Phase::Serving, self.effect).await;
-                self.comes_back(3, "recovered", Phase::Serving).await;
-            }
-            Effect::Up { .. } => self.stays_up(Phase::Serving).await,
-            Effect::Flaps => self.flaps().await,
-        }
-    }
-
     async fn see(&mut self, phase: Phase, effect: Effect) {
         let case = self.case;
         observe::sight(self.daemon(), case, phase, effect).await;
@@ -477,7 +249,7 @@ impl<'a> Play<'a> {
     }
 
     async fn exits(&mut self, bound: Duration) -> (i32, Timestamp) {
-        let code = self.daemon().exit_within(bound + bounds::ALLOWANCE).await;
+        let code = self.daemon().exit_within(bound + bounds::allowance()).await;
         (code, Timestamp::now())
     }
 

@@ -1,9 +1,7 @@
 //! Where the dependency of a row is, and how a fault strikes it there.
 
-use std::fs::File;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -11,9 +9,13 @@ use tokio::task::JoinSet;
 use super::axes::{Dependency, Fault};
 use super::bounds;
 use super::servers::{PASSWORD, Servers, Stand, stands};
-use crate::support::{
-    FaultProxy, Mode, Page, PgBouncer, Port, Postgres, PostgresOptions, Redis, Website,
-};
+use crate::support::{FaultProxy, Mode, Port};
+
+mod hosts;
+mod program;
+
+use hosts::{Hosts, NAME};
+use program::{Blow, Program};
 
 /// An address that the daemon is given, and what is behind it.
 pub(super) struct Site {
@@ -48,15 +50,6 @@ enum Cause {
     },
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    Freeze,
-    Kill,
-    Stop,
-}
-
-/// The name that only a private hosts file knows.
-const NAME: &str = "subject.test";
 /// The resolver sorts the first before the second, so the daemon tries it first.
 const DEAD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const ALIVE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -267,100 +260,4 @@ async fn named(server: u16, fault: Fault) -> (u16, Cause) {
         under,
     };
     (number, cause)
-}
-
-/// A hosts file that changes between two looks and never in the middle of one.
-struct Hosts {
-    path: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-impl Hosts {
-    fn new(addresses: [&str; 2]) -> Self {
-        let folder = tempfile::tempdir().expect("there is a place for files");
-        let path = folder.path().join("hosts");
-        std::fs::write(&path, Self::text(addresses)).expect("the folder is writable");
-        Self {
-            path,
-            _folder: folder,
-        }
-    }
-
-    fn say(&self, addresses: [&str; 2]) {
-        // The same length in one write: whoever reads sees the one or the other.
-        let file = File::options().write(true).open(&self.path);
-        let text = Self::text(addresses);
-        file.and_then(|file| file.write_all_at(text.as_bytes(), 0))
-            .expect("the file is writable");
-    }
-
-    fn text(addresses: [&str; 2]) -> String {
-        let line = |address: &str| match address {
-            "" => format!("# {:40}\n", "nobody"),
-            address => format!("{:42}\n", format!("{address} {NAME}")),
-        };
-        let all: Vec<String> = addresses.into_iter().map(line).collect();
-        format!("{:42}\n{}", "127.0.0.1 localhost", all.concat())
-    }
-}
-
-/// A program of a row's own.
-enum Program {
-    Postgres(Postgres),
-    /// What strikes is struck behind the pooler.
-    Pooled(Postgres, PgBouncer),
-    Redis(Redis),
-    Website(Website),
-}
-
-macro_rules! server {
-    ($program:expr, $server:ident => $call:expr) => {
-        match $program {
-            Program::Postgres($server) | Program::Pooled($server, _) => $call,
-            Program::Redis($server) => $call,
-            Program::Website($server) => $call,
-        }
-    };
-}
-
-impl Program {
-    async fn start(servers: &Servers, dependency: Dependency) -> Self {
-        let postgres = || PostgresOptions::default().data(servers.data()).start();
-        match dependency {
-            Dependency::Postgres => Self::Postgres(postgres().await),
-            Dependency::Pooled => {
-                let postgres = postgres().await;
-                let pooler = PgBouncer::start(&postgres).await;
-                Self::Pooled(postgres, pooler)
-            }
-            Dependency::Redis => Self::Redis(Redis::start().await),
-            Dependency::Http | Dependency::Tcp => {
-                Self::Website(Website::start(&[Page::code(200)]).await)
-            }
-        }
-    }
-
-    fn port(&self) -> u16 {
-        match self {
-            Self::Postgres(postgres) => postgres.port(),
-            Self::Pooled(_, pooler) => pooler.port(),
-            Self::Redis(redis) => redis.port(),
-            Self::Website(site) => site.port(0),
-        }
-    }
-
-    async fn suffer(&mut self, blow: Blow) {
-        match blow {
-            Blow::Freeze => server!(self, server => server.freeze()),
-            Blow::Kill => server!(self, server => server.kill().await),
-            Blow::Stop => server!(self, server => server.stop().await),
-        }
-    }
-
-    async fn recover(&mut self, blow: Blow) {
-        match blow {
-            Blow::Freeze => server!(self, server => server.thaw()),
-            Blow::Kill | Blow::Stop => server!(self, server => server.restart_same_port().await),
-        }
-    }
 }

@@ -55,7 +55,7 @@ fn summary(tally: &Tally) -> String {
         )
         .expect("a text takes everything");
     }
-    let allowance = bounds::ALLOWANCE.as_secs();
+    let allowance = bounds::allowance().as_secs();
     write!(
         text,
         "</table>\n<p>Bounds follow from the settings of the rows. What takes longer than its \
