@@ -83,7 +83,11 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::health::Status;
+    use crate::health::tests::{pair, snapshot};
 
     #[test]
     fn it_opens_only_when_all_that_gates_was_up() {
@@ -111,5 +115,22 @@ mod tests {
         gate.stopped();
         assert_eq!(now(&gate), (Phase::Stopped, Phase::Stopped));
         assert!(phase.gate_opened());
+    }
+
+    #[test]
+    fn it_waits_for_what_opens_it_and_not_for_ever() {
+        let (phase_writer, _phase) = crate::shutdown::phase();
+        let (mut writer, mut health) = pair();
+        let gate = Gate::new(phase_writer);
+        let mut may_open = || gate.may_open(&mut health).now_or_never();
+        assert!(may_open().is_none());
+        writer.publish(snapshot(2, Status::Error));
+        assert!(may_open().is_none());
+        writer.publish(snapshot(3, Status::Ok));
+        let opened = may_open().unwrap().unwrap();
+        assert_eq!(opened.snapshot.sequence, 3);
+        writer.publish(snapshot(4, Status::Error));
+        drop(writer);
+        assert_eq!(may_open().unwrap().err(), Some(WriterGone));
     }
 }

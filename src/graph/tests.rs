@@ -90,6 +90,17 @@ fn a_need_may_be_as_strong_or_stronger() {
 }
 
 #[test]
+fn a_need_that_is_named_twice_is_one_need() {
+    let dependencies = [
+        dependency("a", Policy::Optional, &["b", "b"]),
+        dependency("b", Policy::Optional, &[]),
+    ];
+    let graph = Graph::build(&dependencies).unwrap();
+    assert_eq!(graph.needs(0), [1]);
+    assert_eq!(graph.start_order(), [1, 0]);
+}
+
+#[test]
 fn of_very_many_names_some_are_shown() {
     let mut dependencies: Vec<Dependency> = (0..12)
         .map(|n| dependency(&format!("n{n}"), Policy::Optional, &[]))

@@ -2,7 +2,8 @@ use futures_util::FutureExt;
 
 use super::*;
 
-fn snapshot(sequence: u64, status: Status) -> Snapshot {
+/// A required dependency that is in `status`, and a disabled one.
+pub(crate) fn snapshot(sequence: u64, status: Status) -> Snapshot {
     let dependency = |name: &str, status| {
         Arc::new(DependencyHealth {
             name: name.parse().unwrap(),
@@ -31,7 +32,7 @@ fn snapshot(sequence: u64, status: Status) -> Snapshot {
     }
 }
 
-fn pair() -> (Writer, Reader) {
+pub(crate) fn pair() -> (Writer, Reader) {
     let render = |snapshot: &Snapshot| Bytes::from(snapshot.sequence.to_string());
     channel(snapshot(1, Status::Starting), render)
 }
