@@ -43,7 +43,7 @@ pub(crate) use events::EventStream;
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};
-pub(crate) use process::{Process, find};
+pub(crate) use process::{Process, find, folder, give_away};
 pub(crate) use prometheus::{Prometheus, Series};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};
