@@ -21,19 +21,29 @@ mod it {
 #[allow(dead_code, reason = "shared with the other figures")]
 mod clients;
 
+#[path = "../support/cores.rs"]
 mod cores;
 
 mod imports;
 
+#[path = "../support/loads.rs"]
+mod loads;
+
 #[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "shared with the other figures")]
 mod machine;
 
 mod reads;
 
 mod report;
 
+#[path = "../support/stage.rs"]
 mod stage;
 
+#[path = "../support/statistics.rs"]
+mod statistics;
+
+#[path = "../support/swarm.rs"]
 mod swarm;
 
 use cores::Cores;

@@ -32,8 +32,16 @@ const KEPT: usize = 10_000;
 pub(crate) async fn measure(cores: Cores) -> Reads {
     let database = database().await;
     let (redis, mut lost) = (Redis::start().await, Redis::start().await);
-    let up = daemon(cores, &database).cache(&redis.url()).serve().await;
-    let without = daemon(cores, &database).cache(&lost.url()).serve().await;
+    let up = cores
+        .give(daemon(&database))
+        .cache(&redis.url())
+        .serve()
+        .await;
+    let without = cores
+        .give(daemon(&database))
+        .cache(&lost.url())
+        .serve()
+        .await;
     lost.kill().await;
     overall(&without, "degraded").await;
     let versions = prepare(&up, &database).await;
@@ -48,7 +56,11 @@ pub(crate) async fn measure(cores: Cores) -> Reads {
     ] = std::array::from_fn(|_| Vec::new());
     for _ in 0..ROUNDS {
         memory.push(same(&up, &versions).await);
-        let fresh = daemon(cores, &database).cache(&redis.url()).serve().await;
+        let fresh = cores
+            .give(daemon(&database))
+            .cache(&redis.url())
+            .serve()
+            .await;
         overall(&fresh, "ok").await;
         tier.push(run(&fresh, once(&kept, "hit")).await);
         drop(fresh);
@@ -89,7 +101,11 @@ async fn keep(cores: Cores, database: &Postgres, redis: &Redis) -> Arc<[String]>
     );
     let made = query(database.port(), &sql).await.expect("it is allowed");
     let paths: Arc<[String]> = made.split(' ').map(summary).collect();
-    let daemon = daemon(cores, database).cache(&redis.url()).serve().await;
+    let daemon = cores
+        .give(daemon(database))
+        .cache(&redis.url())
+        .serve()
+        .await;
     overall(&daemon, "ok").await;
     run(&daemon, once(&paths, "miss")).await;
     paths
@@ -100,7 +116,7 @@ async fn same(daemon: &Daemon, paths: &[String]) -> Outcome {
     let work = |length| Work {
         paths: Arc::from([paths[0].clone()]),
         until: Until::Over(length),
-        expected: "hit",
+        expected: Some("hit"),
     };
     // What is renewed in each round has to be computed once.
     let caller = Caller::new(daemon, "viewer");
@@ -131,6 +147,6 @@ fn once(paths: &Arc<[String]>, expected: &'static str) -> Work {
     Work {
         paths: paths.clone(),
         until: Until::Done,
-        expected,
+        expected: Some(expected),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::statistics::{count, median};
 use crate::swarm::{CONNECTIONS, Outcome};
 
 /// Requests for the summary.
@@ -15,23 +16,10 @@ impl Reads {
     /// `goal`: so many requests a second at least.
     pub(crate) fn add(&mut self, figure: &str, runs: &[Outcome], goal: Option<f64>) {
         let of = |value: &dyn Fn(&Outcome) -> f64| median(runs.iter().map(value));
-        let percentile = |percent: usize| {
-            let nth = move |run: &Outcome| {
-                let mut sorted = run.latencies.clone();
-                sorted.sort();
-                let rank = (sorted.len() * percent).div_ceil(100) - 1;
-                sorted[rank].as_secs_f64() * 1e3
-            };
-            of(&nth)
-        };
-        let requests = |run: &Outcome| count(run.latencies.len());
-        let rate = of(&|run| requests(run) / run.took.as_secs_f64());
-        let processor = of(&|run| run.processor.as_secs_f64() * 1e6 / requests(run));
-        let slowest = runs
-            .iter()
-            .map(|run| requests(run) / run.took.as_secs_f64())
-            .fold(f64::INFINITY, f64::min);
-        let (p50, p99) = (percentile(50), percentile(99));
+        let rate = of(&Outcome::rate);
+        let processor = of(&|run| run.processor.as_secs_f64() * 1e6 / count(run.latencies.len()));
+        let slowest = runs.iter().map(Outcome::rate).fold(f64::INFINITY, f64::min);
+        let (p50, p99) = (of(&|run| run.latency(50)), of(&|run| run.latency(99)));
         let row = format!(
             "| {figure} | {} | {rate:.0} | {slowest:.0} | {p50:.2} ms | {p99:.2} ms | {processor:.0} µs | {} |\n",
             runs.len(),
@@ -102,15 +90,4 @@ fn verdict(goal: Option<(String, bool)>) -> String {
         Some((goal, false)) => format!("{goal}: **missed**"),
         None => String::new(),
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nothing here is that large")]
-fn count(number: usize) -> f64 {
-    number as f64
 }

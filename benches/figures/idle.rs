@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::clients::{in_front_of, overall};
-use crate::machine::processor_seconds;
+use crate::machine::{processor_seconds, resident_bytes};
 use crate::report::Report;
 use crate::support::{AuthApi, Postgres, Redis};
 
@@ -48,16 +48,4 @@ pub(crate) async fn at_rest(report: &mut Report) {
     #[expect(clippy::cast_precision_loss, reason = "programs are not that large")]
     let size = size as f64 / 1e6;
     report.value("size of the program, stripped", size, BINARY_BOUND_MB, "MB");
-}
-
-/// `VmRSS` of proc(5).
-fn resident_bytes(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-    let kibibytes: f64 = line
-        .and_then(|number| number.trim().parse().ok())
-        .expect("the kernel tells it");
-    kibibytes * 1024.0
 }

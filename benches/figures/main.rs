@@ -32,6 +32,10 @@ mod requests;
 
 mod start;
 
+#[path = "../support/statistics.rs"]
+#[allow(dead_code, reason = "shared with the other figures")]
+mod statistics;
+
 use it::support;
 use report::Report;
 

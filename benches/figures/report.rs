@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::statistics::percentile;
+
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
@@ -22,10 +24,8 @@ struct Row {
 impl Report {
     /// Durations, all of which must be below `bound`.
     pub(crate) fn durations(&mut self, figure: &str, tries: &[Duration], bound: Duration) {
-        let mut sorted = tries.to_vec();
-        sorted.sort();
-        // The nearest rank: of few tries the 99th percentile is the longest.
-        let rank = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100) - 1];
+        let seconds = || tries.iter().map(Duration::as_secs_f64);
+        let rank = |percent| Duration::from_secs_f64(percentile(percent, seconds()));
         let max = rank(100);
         self.add(Row {
             figure: figure.to_owned(),

@@ -14,7 +14,7 @@ use crate::support::{Daemon, DaemonOptions, Postgres, Redis, client};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two questions: what is measured is this much too long at most, and
 /// the machine has time for those who are measured.
-const PAUSE: Duration = Duration::from_millis(1);
+pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 
 /// The moment in which `ask` first says yes.
 pub(crate) async fn moment(
@@ -85,7 +85,7 @@ pub(crate) async fn redis_answers(port: u16) -> Instant {
     .await
 }
 
-async fn ping(port: u16) -> std::io::Result<bool> {
+pub(crate) async fn ping(port: u16) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.write_all(b"PING\r\n").await?;
     let mut answer = [0; 64];

@@ -38,6 +38,18 @@ pub(crate) fn processor_seconds(pid: u32) -> f64 {
     ticks / TICKS_PER_SECOND
 }
 
+/// `VmRSS` of proc(5).
+pub(crate) fn resident_bytes(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    let kibibytes: f64 = line
+        .and_then(|number| number.trim().parse().ok())
+        .expect("the kernel tells it");
+    kibibytes * 1024.0
+}
+
 fn cpu_model() -> Option<String> {
     let info = read("/proc/cpuinfo");
     let line = info.lines().find(|line| line.starts_with("model name"))?;

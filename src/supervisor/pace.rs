@@ -18,6 +18,8 @@ pub(crate) struct Pace {
     /// Sessions in a row that the peer closed before an interval was over.
     young_losses: u32,
     connected_at: Option<Instant>,
+    /// Whether its checks have left the step of those that came up with it.
+    spread: bool,
 }
 
 impl Pace {
@@ -32,13 +34,20 @@ impl Pace {
     ) -> Duration {
         let Some(kind) = failure else {
             self.doublings = 0;
-            let delay = match status {
+            return match status {
+                Status::Ok if self.spread => jittered(checks.interval, checks.jitter, rng),
+                // Whoever came up together is not checked together from then
+                // on: any time of the next interval will do.
+                Status::Ok if checks.jitter > 0.0 => {
+                    self.spread = true;
+                    jittered(checks.interval, 1.0, rng)
+                }
                 Status::Ok => checks.interval,
                 // Coming back: the next pass may be the one that counts.
-                _ => checks.fast_interval,
+                _ => jittered(checks.fast_interval, checks.jitter, rng),
             };
-            return jittered(delay, checks.jitter, rng);
         };
+        self.spread = false;
         if status != Status::Error {
             return jittered(checks.fast_interval, checks.jitter, rng);
         }
@@ -110,6 +119,31 @@ mod tests {
         (0..count)
             .map(|_| pace.after_check(Status::Error, Some(kind), &checks(), &mut rng))
             .collect()
+    }
+
+    #[test]
+    fn those_who_come_up_together_are_soon_checked_at_all_times() {
+        let checks = Checks::default();
+        let mut rng = SmallRng::seed_from_u64(7);
+        let mut in_each_tenth = [0; 10];
+        for _ in 0..1_000 {
+            let mut pace = Pace::default();
+            let first = pace.after_check(Status::Ok, None, &checks, &mut rng);
+            let second = pace.after_check(Status::Ok, None, &checks, &mut rng);
+            assert!(second >= checks.interval.mul_f64(1.0 - checks.jitter));
+            // Those that are lost together come back together.
+            let _ = pace.after_check(Status::Failing, Some(ErrorKind::Closed), &checks, &mut rng);
+            let again = pace.after_check(Status::Ok, None, &checks, &mut rng);
+            for delay in [first, again] {
+                let share = delay.as_secs_f64() / checks.interval.as_secs_f64();
+                let tenth = (0..9).find(|tenth| share < 0.1 * f64::from(tenth + 1));
+                in_each_tenth[usize::try_from(tenth.unwrap_or(9)).unwrap()] += 1;
+            }
+        }
+        assert!(
+            in_each_tenth.iter().all(|count| (150..250).contains(count)),
+            "{in_each_tenth:?}"
+        );
     }
 
     #[test]

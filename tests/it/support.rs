@@ -47,7 +47,7 @@ pub(crate) use events::EventStream;
 pub(crate) use pgbouncer::{PgBouncer, PgBouncerOptions};
 pub(crate) use port::Port;
 pub(crate) use postgres::{Postgres, PostgresOptions};
-pub(crate) use process::{Process, find};
+pub(crate) use process::{Process, find, folder, give_away};
 pub(crate) use prometheus::{Prometheus, Series};
 pub(crate) use proxy::{FaultProxy, Mode};
 pub(crate) use redis::{Redis, RedisOptions};

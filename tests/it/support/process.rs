@@ -27,6 +27,27 @@ impl Process {
         folder: &Path,
         arguments: &[String],
     ) -> Self {
+        let start = unprivileged(Path::new("setpriv"));
+        Self::start_by(start, name, program, folder, arguments)
+    }
+
+    /// The same as whoever this is.
+    pub(crate) fn start_as_ourselves(
+        name: &'static str,
+        program: &Path,
+        folder: &Path,
+        arguments: &[String],
+    ) -> Self {
+        Self::start_by(Command::new("setpriv"), name, program, folder, arguments)
+    }
+
+    fn start_by(
+        mut command: Command,
+        name: &'static str,
+        program: &Path,
+        folder: &Path,
+        arguments: &[String],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = File::options()
             .create(true)
@@ -34,7 +55,6 @@ impl Process {
             .open(&log)
             .expect("the folder is writable");
         let errors = output.try_clone().expect("a file can be duplicated");
-        let mut command = unprivileged(Path::new("setpriv"));
         let child = command
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
@@ -151,7 +171,7 @@ impl Process {
     }
 
     /// The program and its descendants, parents first.
-    fn family(&self) -> Vec<Pid> {
+    pub(crate) fn family(&self) -> Vec<Pid> {
         let mut family: Vec<Pid> = self.pid().into_iter().collect();
         let everyone = everyone();
         let mut next = 0;

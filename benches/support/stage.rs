@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::cores::Cores;
 use crate::support::caller::{Caller, below};
 use crate::support::{DaemonOptions, Postgres, PostgresOptions};
 
@@ -29,13 +28,12 @@ pub(crate) async fn database() -> Postgres {
 }
 
 /// A daemon with the default settings and limits that nobody here meets.
-pub(crate) fn daemon(cores: Cores, database: &Postgres) -> DaemonOptions {
-    let options = DaemonOptions::default()
+pub(crate) fn daemon(database: &Postgres) -> DaemonOptions {
+    DaemonOptions::default()
         .database(&database.url())
         .tokens()
         .variable("BUDGETD__LIMITS__READS_PER_MINUTE", "1000000")
-        .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "1000000");
-    cores.give(options)
+        .variable("BUDGETD__LIMITS__WRITES_PER_MINUTE", "1000000")
 }
 
 /// Lines on 400 accounts, over all categories and periods.

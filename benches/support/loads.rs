@@ -1,0 +1,63 @@
+//! Loads of many lines, through the API and past it.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::stage::load;
+use crate::support::Postgres;
+use crate::support::caller::Caller;
+
+/// One load through the API. It meets an empty table and a server with nothing
+/// left to write.
+pub(crate) async fn through_api(
+    database: &Postgres,
+    caller: &Caller,
+    version: &Value,
+    csv: &str,
+) -> Duration {
+    prepare(database).await;
+    let began = Instant::now();
+    load(caller, version, csv).await;
+    began.elapsed()
+}
+
+/// The same rows by `psql \copy` into the same table, which is as empty.
+/// `None`: there is no `psql`.
+pub(crate) async fn by_psql(database: &Postgres, rows: usize, file: &Path) -> Option<Duration> {
+    let copy = format!(
+        "\\copy budgetd.budget_lines (budget_version_id, account_code, account_name, category, \
+         period, amount_sar, notes) FROM '{}' WITH (FORMAT csv)",
+        file.display()
+    );
+    prepare(database).await;
+    let began = Instant::now();
+    let output = Command::new("psql")
+        .arg(database.url())
+        .args(["--no-psqlrc", "--command", &copy])
+        .output()
+        .ok()?;
+    let took = began.elapsed();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), format!("COPY {rows}"));
+    Some(took)
+}
+
+async fn prepare(database: &Postgres) {
+    database.execute("TRUNCATE budgetd.budget_lines").await;
+    database.execute("CHECKPOINT").await;
+}
+
+/// The rows as the table takes them.
+pub(crate) fn with_version(csv: &str, version: &Value) -> tempfile::NamedTempFile {
+    let id = version["id"].as_str().expect("it has an id");
+    let mut file = tempfile::NamedTempFile::new().expect("the folder is writable");
+    for row in csv.lines().skip(1) {
+        writeln!(file, "{id},{row}").expect("the disk has room");
+    }
+    file
+}
