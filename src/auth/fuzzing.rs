@@ -52,7 +52,7 @@ impl Court {
             .expect("a runtime");
         let mut config = Config::builtin();
         config.auth.jwt_secret = SECRET.into();
-        config.auth.issuer = ISSUER.to_owned();
+        ISSUER.clone_into(&mut config.auth.issuer);
         config.auth.organization_claim = vec![ORGANIZATIONS.to_owned()];
         config.auth.key_set = Some(HttpTarget {
             host: "auth.example".to_owned(),

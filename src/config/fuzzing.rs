@@ -126,10 +126,12 @@ fn reads_back(loaded: &Loaded) {
     assert_eq!(table(loaded), table(&again), "{printed}");
 }
 
+type Parse = fn(&str) -> Result<Parsed<Target>, String>;
+
 /// An address.
 pub fn url(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let parsers: [fn(&str) -> Result<Parsed<Target>, String>; 4] = [
+    let parsers: [Parse; 4] = [
         |text| postgres(text).map(|parsed| with(parsed, Target::Postgres)),
         |text| redis(text).map(|parsed| with(parsed, Target::Redis)),
         |text| http(text).map(|parsed| with(parsed, Target::Http)),

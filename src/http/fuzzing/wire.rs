@@ -117,7 +117,7 @@ fn request(sent: &[u8]) -> Option<usize> {
         }
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
+        if name.is_empty() || name.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
         let value = String::from_utf8_lossy(value).to_ascii_lowercase();

@@ -114,7 +114,7 @@ async fn what_is_hidden_in_a_body_is_never_answered() {
             "transfer-encoding: chunked\r\n\r\n{length:x};{}\r\n{HIDDEN}\r\n0\r\n\r\n",
             "e".repeat(100)
         ),
-        format!("transfer-encoding: chunked\r\n\r\n0\r\nx: y\r\nhost: hidden\r\n\r\n"),
+        "transfer-encoding: chunked\r\n\r\n0\r\nx: y\r\nhost: hidden\r\n\r\n".to_owned(),
     ];
     for method in ["POST", "GET", "DELETE", "HEAD"] {
         for path in ["/health", "/", "/nowhere", "/api/v1/budget-versions"] {
