@@ -99,13 +99,13 @@ fn transitions(daemon: &Daemon, case: Case) -> (Vec<Value>, usize) {
         let [failing, recovered] = pair else {
             return false;
         };
-        let mended = match (
-            recovered["transition"].as_str(),
-            recovered["previous"].as_str(),
-        ) {
-            (Some("recovered"), Some("failing")) | (Some("ready"), Some("starting")) => true,
-            _ => false,
-        };
+        let mended = matches!(
+            (
+                recovered["transition"].as_str(),
+                recovered["previous"].as_str()
+            ),
+            (Some("recovered"), Some("failing")) | (Some("ready"), Some("starting"))
+        );
         mended && failed_in_time(failing) && failing["status"] == recovered["previous"]
     };
     let mut hiccups = 0;

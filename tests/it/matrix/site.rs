@@ -216,9 +216,10 @@ fn url(dependency: Dependency, fault: Fault, host: &str, port: u16, root: &Path)
     };
     match dependency {
         Dependency::Postgres | Dependency::Pooled => {
-            let verified = match tls {
-                true => format!("?sslmode=verify-full&sslrootcert={}", root.display()),
-                false => String::new(),
+            let verified = if tls {
+                format!("?sslmode=verify-full&sslrootcert={}", root.display())
+            } else {
+                String::new()
             };
             format!("postgres://postgres{password}@{host}:{port}/postgres{verified}")
         }

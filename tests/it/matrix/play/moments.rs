@@ -16,9 +16,10 @@ impl Play<'_> {
         self.site.strike().await;
         let holds = model::gates(self.case.policy) && matches!(self.effect, Effect::Down(_));
         let deadline = bounds::deadline(self.effect);
-        let more = match holds {
-            true => deadline_of(deadline),
-            false => String::new(),
+        let more = if holds {
+            deadline_of(deadline)
+        } else {
+            String::new()
         };
         let config = self.config(&self.site, &more);
         let spawned = Timestamp::now();
