@@ -17,6 +17,8 @@ mod admission;
 
 mod roster;
 
+mod framing;
+
 mod server;
 
 mod connection;

@@ -24,6 +24,7 @@ use super::client::ClientHost;
 use super::correlation::{self, CorrelationId};
 use super::error;
 use super::exchange::{Exchange, ResponseBody, Ticket};
+use super::framing::Ambiguous;
 use super::front::{Front, Kind};
 use super::health::HealthRoute;
 use crate::telemetry::span::Span;
@@ -56,7 +57,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         let correlation = CorrelationId::of(request.headers());
         match HealthRoute::of(request.uri().path()) {
             // With an origin it is a browser that waits for CORS headers.
-            Some(route) if !self.may_be_cross_origin(&request) => {
+            Some(route) if self.is_plain(&request) => {
                 ResponseFuture::Ready(ready(self.health(route, &request, &correlation)))
             }
             _ => ResponseFuture::Routed(self.route(request, correlation).boxed()),
@@ -65,9 +66,11 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
 }
 
 impl ConnectionService {
-    fn may_be_cross_origin(&self, request: &Request<Incoming>) -> bool {
-        self.front.cors.is_some()
-            && (request.method() == Method::OPTIONS || request.headers().contains_key(ORIGIN))
+    /// Whether nothing but a health document can be the answer.
+    fn is_plain(&self, request: &Request<Incoming>) -> bool {
+        let may_be_cross_origin = self.front.cors.is_some()
+            && (request.method() == Method::OPTIONS || request.headers().contains_key(ORIGIN));
+        !may_be_cross_origin && Ambiguous::of(request.headers()).is_none()
     }
 
     fn health(
@@ -189,6 +192,9 @@ impl ConnectionService {
         limit: &BodyLimit,
         request_timeout: std::time::Duration,
     ) -> Response<Body> {
+        if let Some(ambiguous) = Ambiguous::of(request.headers()) {
+            return closing(ambiguous.answer());
+        }
         if let Some(route) = HealthRoute::of(request.uri().path()) {
             // The first to ask: nobody has set it.
             let _ = exchange.route.set(route.path().to_owned());

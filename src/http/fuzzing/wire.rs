@@ -110,6 +110,7 @@ fn request(sent: &[u8]) -> Option<usize> {
         return None;
     };
     let (mut length, mut coded, mut kept) = (None, false, keeps);
+    let mut hosts = 0;
     loop {
         let line = lines.next()?;
         if line.is_empty() {
@@ -131,7 +132,7 @@ fn request(sent: &[u8]) -> Option<usize> {
                 length = Some(this);
             }
             "transfer-encoding" => {
-                if value.rsplit(',').next()?.trim() != "chunked" {
+                if value != "chunked" || coded {
                     return None;
                 }
                 coded = true;
@@ -143,8 +144,12 @@ fn request(sent: &[u8]) -> Option<usize> {
                 }
                 kept |= has("keep-alive");
             }
+            "host" => hosts += 1,
             _ => {}
         }
+    }
+    if hosts > 1 {
+        return None;
     }
     let head = sent.len() - lines.rest.len();
     match (length, coded) {

@@ -54,6 +54,19 @@ async fn what_has_two_ends_is_the_last_of_its_connection() {
             "0\r\n\r\n",
             "400",
         ),
+        // Codings that nobody here knows, in front of the one that counts.
+        (
+            format!("transfer-encoding: 1.1\r\n{chunked}"),
+            "0\r\n\r\n",
+            "501",
+        ),
+        (
+            "transfer-encoding: gzip, chunked\r\n".to_owned(),
+            "0\r\n\r\n",
+            "501",
+        ),
+        (format!("{chunked}{chunked}"), "0\r\n\r\n", "501"),
+        ("host: other\r\n".to_owned(), "", "400"),
         // CL.CL, and lengths that are no numbers to everyone.
         (format!("{}{}", length(3), length(4)), "abc", "400"),
         ("content-length: 3, 4\r\n".to_owned(), "abc", "400"),
