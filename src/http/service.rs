@@ -139,6 +139,7 @@ impl ConnectionService {
         let largest = settings.max_body.max(settings.import_max_body);
         let share = this.front.body(largest);
         let limit = BodyLimit::new(settings.max_body, settings.import_max_body, share);
+        let ambiguous = Ambiguous::of(request.headers());
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(correlation.clone());
         parts.extensions.insert(client);
@@ -157,9 +158,10 @@ impl ConnectionService {
                 let answer = this.dispatch(request, &exchange, &limit, settings.request_timeout);
                 answer.map(Ok::<_, Infallible>)
             });
-            let answered = match &this.front.cors {
-                Some(cors) => cors.layer(inner).oneshot(request).await,
-                None => inner.oneshot(request).await,
+            let answered = match (ambiguous, &this.front.cors) {
+                (Some(ambiguous), _) => Ok(closing(ambiguous.answer())),
+                (None, Some(cors)) => cors.layer(inner).oneshot(request).await,
+                (None, None) => inner.oneshot(request).await,
             };
             let mut response = match answered {
                 Ok(response) => response,
@@ -192,9 +194,6 @@ impl ConnectionService {
         limit: &BodyLimit,
         request_timeout: std::time::Duration,
     ) -> Response<Body> {
-        if let Some(ambiguous) = Ambiguous::of(request.headers()) {
-            return closing(ambiguous.answer());
-        }
         if let Some(route) = HealthRoute::of(request.uri().path()) {
             // The first to ask: nobody has set it.
             let _ = exchange.route.set(route.path().to_owned());

@@ -59,7 +59,7 @@ impl Case {
     /// of those, whose entries were used least.
     pub(super) fn sample() -> Vec<Self> {
         let all = Self::all();
-        let mut open: BTreeSet<Pair> = all.iter().flat_map(Self::pairs).collect();
+        let mut open: BTreeSet<Pair> = all.iter().copied().flat_map(Self::pairs).collect();
         let mut used = BTreeMap::<Entry, usize>::new();
         let mut sample = Vec::new();
         while !open.is_empty() {
@@ -81,7 +81,7 @@ impl Case {
         sample
     }
 
-    fn entries(&self) -> [Entry; 4] {
+    fn entries(self) -> [Entry; 4] {
         [
             Entry::Dependency(self.dependency),
             Entry::Fault(self.fault),
@@ -90,7 +90,7 @@ impl Case {
         ]
     }
 
-    fn pairs(&self) -> [Pair; 6] {
+    fn pairs(self) -> [Pair; 6] {
         let entries = self.entries();
         [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
             .map(|(one, other)| (entries[one], entries[other]))
@@ -116,7 +116,9 @@ fn nothing_is_forgotten() {
 
 #[test]
 fn the_sample_meets_every_pair() {
-    let pairs = |cases: &[Case]| -> BTreeSet<Pair> { cases.iter().flat_map(Case::pairs).collect() };
+    let pairs = |cases: &[Case]| -> BTreeSet<Pair> {
+        cases.iter().copied().flat_map(Case::pairs).collect()
+    };
     let sample = Case::sample();
     assert_eq!(pairs(&sample), pairs(&Case::all()));
     assert!(sample.len() < 200, "{} rows are no sample", sample.len());

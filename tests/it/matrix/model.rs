@@ -29,6 +29,7 @@ impl Effect {
 pub(super) type Excluded = &'static str;
 
 /// Fault and kind make an effect.
+#[expect(clippy::match_same_arms, reason = "each arm is a rule of its own")]
 pub(super) fn effect(dependency: Dependency, fault: Fault) -> Result<Effect, Excluded> {
     use Dependency::{Http, Pooled, Tcp};
     use ErrorKind as Kind;

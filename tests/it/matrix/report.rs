@@ -1,5 +1,7 @@
 //! What came of all rows: a table for the terminal, and a page for people.
 
+#![expect(clippy::print_stdout, reason = "a table is what this is for")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ enum Cause {
         under: u16,
     },
     /// The program.
-    Program { program: Program, blow: Blow },
+    Program { program: Box<Program>, blow: Blow },
     /// What the resolver says.
     Name {
         proxy: FaultProxy,
@@ -51,7 +51,7 @@ enum Cause {
 }
 
 /// The resolver sorts the first before the second, so the daemon tries it first.
-const DEAD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+const DEAD: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const ALIVE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 impl Site {
@@ -61,7 +61,7 @@ impl Site {
         let port = |stand| servers.port(dependency, stand);
         let (host, number, cause) = match fault {
             Fault::Frozen | Fault::Killed | Fault::Stopped => {
-                let program = Program::start(servers, dependency).await;
+                let program = Box::new(Program::start(servers, dependency).await);
                 let blow = match fault {
                     Fault::Frozen => Blow::Freeze,
                     Fault::Killed => Blow::Kill,

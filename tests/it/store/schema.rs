@@ -134,10 +134,10 @@ async fn a_lock_that_others_hold_is_waited_for_and_not_for_ever() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_its_password() {
-    let postgres = Postgres::start().await;
+    let mut postgres = Postgres::start().await;
     let mut target = postgres.target();
     target.password = Some("sesame-4711".into());
-    drop(postgres);
+    postgres.kill().await;
     let refused = applied(&target).await.unwrap_err();
     assert!(matches!(refused, MigrateError::Unavailable { .. }));
     let told = format!("{refused} {refused:?}");

@@ -176,15 +176,14 @@ fn configure(
     );
     if options.tls.is_some() {
         // Asked for by some, as libpq's `prefer`: its console is local.
-        settings.push_str(&format!(
-            "client_tls_sslmode = allow\n\
-             client_tls_cert_file = {here}/server.crt\n\
-             client_tls_key_file = {here}/server.key\n"
-        ));
+        settings.extend([
+            "client_tls_sslmode = allow\n".to_owned(),
+            format!("client_tls_cert_file = {here}/server.crt\n"),
+            format!("client_tls_key_file = {here}/server.key\n"),
+        ]);
     }
-    for (name, value) in &options.settings {
-        settings.push_str(&format!("{name} = {value}\n"));
-    }
+    let more = options.settings.iter();
+    settings.extend(more.map(|(name, value)| format!("{name} = {value}\n")));
     for (name, content) in [("users.txt", users), ("pgbouncer.ini", settings)] {
         let path = folder.join(name);
         std::fs::write(&path, content).expect("the folder is writable");

@@ -40,7 +40,7 @@ pub(super) async fn serve(port: u16, database: &str, redis: &str) {
         pool_size: config.database.pool_size,
         pool_timeout: config.database.pool_timeout,
     });
-    super::serve(port, Router::new().nest("/api/v1", routes.0)).await;
+    super::serve(port, Router::new().nest("/api/v1", routes)).await;
     drop(writer);
 }
 

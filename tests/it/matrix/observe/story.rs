@@ -36,19 +36,16 @@ pub(in crate::matrix) fn hold(daemon: &Daemon, case: Case, story: &Story, exit: 
         assert_eq!(line["event"], event, "{line}");
         assert_eq!(line["policy"], case.policy.as_str(), "{line}");
     }
-    match story.transitions {
-        Some(expected) => {
-            let told: Vec<_> = told.iter().map(|line| &line["transition"]).collect();
-            assert_eq!(told, expected, "the transitions");
-        }
-        None => {
-            let departures = told.iter().filter(|line| line["previous"] == "ok").count();
-            assert!(
-                departures <= bounds::CALM as usize,
-                "{departures} departures are told"
-            );
-            assert_eq!(places("dependency_flapping").len(), 1, "summaries");
-        }
+    if let Some(expected) = story.transitions {
+        let told: Vec<_> = told.iter().map(|line| &line["transition"]).collect();
+        assert_eq!(told, expected, "the transitions");
+    } else {
+        let departures = told.iter().filter(|line| line["previous"] == "ok").count();
+        assert!(
+            departures <= bounds::CALM as usize,
+            "{departures} departures are told"
+        );
+        assert_eq!(places("dependency_flapping").len(), 1, "summaries");
     }
     hiccups
 }

@@ -15,7 +15,7 @@ pub(super) enum Blow {
 pub(super) enum Program {
     Postgres(Postgres),
     /// What strikes is struck behind the pooler.
-    Pooled(Postgres, PgBouncer),
+    Pooled(Postgres, Box<PgBouncer>),
     Redis(Redis),
     Website(Website),
 }
@@ -37,7 +37,7 @@ impl Program {
             Dependency::Postgres => Self::Postgres(postgres().await),
             Dependency::Pooled => {
                 let postgres = postgres().await;
-                let pooler = PgBouncer::start(&postgres).await;
+                let pooler = Box::new(PgBouncer::start(&postgres).await);
                 Self::Pooled(postgres, pooler)
             }
             Dependency::Redis => Self::Redis(Redis::start().await),
