@@ -130,7 +130,12 @@ mod tests {
         let opened = may_open().unwrap().unwrap();
         assert_eq!(opened.snapshot.sequence, 3);
         writer.publish(snapshot(4, Status::Error));
+        let opened = may_open().unwrap().unwrap();
+        assert_eq!(opened.snapshot.sequence, 4, "it may look late");
+
+        let (writer, mut health) = pair();
         drop(writer);
-        assert_eq!(may_open().unwrap().err(), Some(WriterGone));
+        let lost = gate.may_open(&mut health).now_or_never().unwrap();
+        assert_eq!(lost.err(), Some(WriterGone));
     }
 }
