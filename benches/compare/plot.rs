@@ -106,10 +106,10 @@ type Drawn<'a> = Result<(), Box<dyn std::error::Error + 'a>>;
 
 fn draw_bars<'a>(root: &Area<'a>, title: &str, unit: Unit, bars: &[Bar]) -> Drawn<'a> {
     root.fill(&WHITE)?;
-    let root = root.titled(title, ("sans-serif", 18))?;
+    let below = root.titled(title, ("sans-serif", 18))?;
     let most = bars.iter().map(|bar| bar.highest).fold(0.0, f64::max);
     let rows = bars.iter().fold(0.0, |rows, _| rows + 1.0);
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(&below)
         .margin(10)
         .margin_right(90)
         .x_label_area_size(35)
@@ -139,28 +139,21 @@ fn draw_bars<'a>(root: &Area<'a>, title: &str, unit: Unit, bars: &[Bar]) -> Draw
             vec![(bar.lowest, middle), (bar.highest, middle)],
             BLACK.stroke_width(1),
         )])?;
+        // Coordinates of the chart count from the corner of the picture.
         let left = chart.backend_coord(&(0.0, middle));
         root.draw(&Text::new(
             bar.name.clone(),
-            (left.0 - 8, left.1 - TITLE),
+            (left.0 - 8, left.1),
             names.clone(),
         ))?;
         let right = chart.backend_coord(&(bar.highest.max(bar.median), middle));
         let value = unit.show(bar.median);
-        root.draw(&Text::new(
-            value,
-            (right.0 + 6, right.1 - TITLE),
-            values.clone(),
-        ))?;
+        root.draw(&Text::new(value, (right.0 + 6, right.1), values.clone()))?;
         row += 1.0;
     }
     root.present()?;
     Ok(())
 }
-
-/// What a title takes of the height: coordinates of a chart count from the
-/// top of the picture, those of the area below a title from there.
-const TITLE: i32 = 0;
 
 fn draw_lines<'a>(root: &Area<'a>, title: &str, unit: Unit, lines: &[Line]) -> Drawn<'a> {
     root.fill(&WHITE)?;
