@@ -228,5 +228,7 @@ async fn start_again(
     assert_eq!(daemon.shell_code_within(PATIENCE).await, 0);
     let mut lines = daemon.lines();
     lines.retain(|line| line["level"] == "error" || line["level"] == "warn");
+    // A migration that takes longer than a check waits for it is told.
+    lines.retain(|line| line["error"] != "the schema is being migrated");
     assert!(lines.is_empty(), "{lines:?}");
 }
