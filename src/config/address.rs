@@ -103,7 +103,8 @@ impl fmt::Debug for HttpTarget {
             .field("host", &self.host)
             .field("port", &self.port)
             .field("tls", &self.tls)
-            .field("credentials", &self.credentials)
+            // A token stands in the place of the user as often as not.
+            .field("credentials", &self.credentials.as_ref().map(|_| "***"))
             .field("path", &self.path())
             .field("headers", &self.headers)
             .field("accept", &self.accept)
