@@ -34,9 +34,8 @@ pub(crate) fn walk(times: u32) {
         }));
         let done = healthy.0.done.clone();
         let probes = Arc::new(move |_: &_, _: &_| Arc::new(healthy.clone()) as Arc<dyn Probe>);
-        let (supervisor, handle, _reader) =
+        let (supervisor, _handle, _reader) =
             Supervisor::new(config.dependencies, &graph, probes, render);
-        handle.gate_opened().await;
         let ended = supervisor.run(done).await;
         ended.expect("nothing is wrong");
     });

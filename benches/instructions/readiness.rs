@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use budgetd::config::{Config, Dependency, Listen, Sources, load};
 use budgetd::health::{self, DependencyHealth, Snapshot, StartDeadline, Status};
 use budgetd::http::metrics::Metrics;
-use budgetd::http::{self, ApiRoutes, BoundListener, Context, Front, Stop};
+use budgetd::http::{self, BoundListener, Context, Front, Stop};
 use budgetd::shutdown::{self, Phase};
 
 pub(crate) fn walk(times: u32) {
@@ -47,7 +47,7 @@ pub(crate) fn walk(times: u32) {
         let bound = bound.expect("there are ports left");
         let address = bound.address();
         let listener = bound.listen().expect("it is ours");
-        let front = Front::api(&context, ApiRoutes::default());
+        let front = Front::api(&context, axum::Router::new());
         let asked = stop.clone();
         // A thread waits in the kernel, where nothing is counted.
         let client = std::thread::spawn(move || {
