@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::config::{Address, Checks};
 use crate::dependency::{ErrorKind, Failure, Kind, Name, Observation, Policy};
-use crate::health::{DependencyHealth, Reader, Status};
+use crate::health::{DependencyHealth, Published, Reader, Status};
 use crate::probe::Session;
 
 /// How a scripted server behaves.
@@ -474,13 +474,18 @@ async fn a_storm_of_hints_makes_one_look_each_fast_interval() {
     let mut rig = start(vec![dependency("a", 1, Policy::Required, &[])], |_| {});
     let a = rig.until("a", Status::Ok).await.name.clone();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = rig.servers.at(1).connects();
+    let attempts = |published: &Published| published.snapshot.dependency("a").unwrap().attempts;
+    let (before, attempted) = (
+        rig.servers.at(1).connects(),
+        attempts(&rig.health.current()),
+    );
     for _ in 0..1_000 {
         rig.handle.hint(&a);
     }
-    rig.health.changed().await.unwrap();
-    let published = rig.health.current();
-    assert_eq!(published.snapshot.dependency("a").unwrap().attempts, 2);
+    let looked = rig
+        .health
+        .wait_for(|published| attempts(published) > attempted);
+    assert_eq!(attempts(&looked.await.unwrap()), attempted + 1);
     assert_eq!(
         rig.servers.at(1).connects(),
         before + 1,

@@ -189,11 +189,54 @@ pub(in crate::config) fn tcp(text: &str) -> Result<Parsed<Address>, String> {
     }
 }
 
-/// The name of a parameter that was left out, if it looks like one: what does
-/// not may be a part of a password.
+/// Parameters that others read out of such a URL: libpq, asyncpg and Prisma,
+/// redis-py.
+const FOREIGN: &[&str] = &[
+    "application_name",
+    "channel_binding",
+    "client_encoding",
+    "client_name",
+    "command_timeout",
+    "connect_timeout",
+    "connection_limit",
+    "decode_responses",
+    "encoding",
+    "gssencmode",
+    "health_check_interval",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "load_balance_hosts",
+    "max_connections",
+    "options",
+    "passfile",
+    "pgbouncer",
+    "pool_timeout",
+    "prepared_statement_cache_size",
+    "protocol",
+    "require_auth",
+    "retry_on_timeout",
+    "schema",
+    "service",
+    "socket_connect_timeout",
+    "socket_timeout",
+    "ssl_ca_certs",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+    "sslcert",
+    "sslcrl",
+    "sslkey",
+    "sslnegotiation",
+    "sslpassword",
+    "statement_cache_size",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// Says that a parameter was left out. Only a known name is told: any other
+/// may be a part of a password that was not encoded.
 fn parameter_name(name: &str) -> String {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if (1..=40).contains(&name.len()) && name.chars().all(legal) {
+    if FOREIGN.contains(&name) {
         format!("the URL's parameter `{name}` is ignored")
     } else {
         "a parameter of the URL is ignored".to_owned()
