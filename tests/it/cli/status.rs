@@ -149,8 +149,17 @@ async fn over_a_unix_socket() {
 }
 
 fn watch(options: &DaemonOptions, stdout: impl Into<Stdio>) -> Child {
-    let mut command = options.command(&["status", "--watch", "--json"]);
-    command.stdout(stdout).spawn().unwrap()
+    let program = options.command(&["status", "--watch", "--json"]);
+    // A shell lets what it runs in the background ignore SIGINT.
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=INT")
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .envs(options.environment())
+        .stdout(stdout);
+    command.spawn().unwrap()
 }
 
 #[tokio::test]
