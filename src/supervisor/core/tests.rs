@@ -90,6 +90,8 @@ async fn a_silent_monitor_is_replaced_and_its_late_report_is_not_heard() {
     let spawned = |output: &Output| matches!(output, Output::Spawn { generation: 1, .. });
     assert!(outputs.iter().any(spawned));
     assert_eq!(checks_ordered(&outputs), 1);
+    core.handle(report(0, Ok(()), false), at(respawn));
+    assert_ne!(status(&core), Status::Ok, "nor in the place of the new one");
     core.handle(report(1, Ok(()), false), at(respawn));
     assert_eq!(status(&core), Status::Ok);
 }
