@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use super::faults::Fault;
 use super::load::Tally;
@@ -19,6 +20,9 @@ use crate::support::wait::until;
 /// How much more memory may be in use at the end: the allocator's, and what is
 /// kept within bounds, such as the cache inside the process.
 const ALLOWANCE_KIB: u64 = 16 * 1024;
+
+/// Longer than any pause between two attempts to connect.
+const SETTLED: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct Report {
@@ -59,7 +63,24 @@ impl Held {
         rig.postgres.restart_same_port().await;
         rig.redis.restart_same_port().await;
         rig.until_ok().await;
-        Self::by(rig).await
+        Self::settled(rig).await
+    }
+
+    /// The most that is held for a while: what requests use is connected again
+    /// some time after all is well.
+    async fn settled(rig: &Rig) -> Self {
+        let (began, mut held) = (Instant::now(), Self::by(rig).await);
+        until("it has settled", PATIENCE, async || {
+            let now = Self::by(rig).await;
+            held = Self {
+                files: now.files.max(held.files),
+                tasks: now.tasks.max(held.tasks),
+                ..now
+            };
+            (began.elapsed() > SETTLED).then_some(())
+        })
+        .await;
+        held
     }
 }
 
@@ -97,7 +118,7 @@ impl Report {
     pub(super) async fn end(&mut self, rig: &mut Rig, duration: Duration) {
         self.duration = duration;
         self.end = Held::quietly_by(rig).await;
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         until(
             "it holds what it held, or it leaks",
             PATIENCE * 2,
