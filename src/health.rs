@@ -4,7 +4,7 @@
 //! which has no way to change it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,9 +17,13 @@ use crate::dependency::{Failure, Kind, Name, Policy};
 
 use history::{Latencies, Timeline};
 
+pub use roll::Roll;
+
 pub mod history;
 pub mod machine;
 pub mod readiness;
+
+mod roll;
 
 /// The status of one dependency. Unknown is never up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,9 +89,9 @@ pub struct DependencyHealth {
     pub name: Name,
     pub kind: Kind,
     pub policy: Policy,
-    pub needs: Vec<Name>,
+    pub needs: Arc<[Name]>,
     /// The address without user and password; empty when there is none.
-    pub url: String,
+    pub url: Arc<str>,
     pub status: Status,
     /// When the status began.
     pub since: Timestamp,
@@ -109,6 +113,31 @@ pub struct DependencyHealth {
     pub last_checked: Option<Timestamp>,
     /// How long it may still take to come up before the gate has opened.
     pub start_deadline: StartDeadline,
+}
+
+impl DependencyHealth {
+    /// A dependency of which nothing is known yet.
+    pub fn unknown(name: Name, kind: Kind, policy: Policy, now: Timestamp) -> Self {
+        Self {
+            name,
+            kind,
+            policy,
+            needs: Arc::default(),
+            url: Arc::default(),
+            status: Status::Starting,
+            since: now,
+            blocked_by: None,
+            initialized: false,
+            latency: None,
+            latencies: Arc::default(),
+            note: None,
+            failure: None,
+            failures: 0,
+            attempts: 0,
+            last_checked: None,
+            start_deadline: StartDeadline::Never,
+        }
+    }
 }
 
 /// What is left of the time in which a dependency must come up.
@@ -139,18 +168,12 @@ pub struct Snapshot {
     /// Grows with each publication.
     pub sequence: u64,
     /// In start order: a dependency stands behind everything it needs.
-    pub dependencies: Vec<Arc<DependencyHealth>>,
+    pub dependencies: Roll,
     /// The last transitions.
     pub timeline: Arc<Timeline>,
 }
 
-impl Snapshot {
-    pub fn dependency(&self, name: &str) -> Option<&Arc<DependencyHealth>> {
-        self.dependencies.iter().find(|d| d.name.as_str() == name)
-    }
-}
-
-/// A snapshot with all that is derived from it, made once when it changed.
+/// A snapshot with all that is derived from it.
 #[derive(Debug)]
 pub struct Published {
     pub snapshot: Snapshot,
@@ -158,8 +181,27 @@ pub struct Published {
     /// Whether everything that gates was up in this snapshot or in an earlier
     /// one: a reader that looks late may have missed it.
     pub gate_opens: bool,
-    /// The readiness document's checks, rendered.
-    pub body: Bytes,
+    render: Render,
+    body: OnceLock<Bytes>,
+}
+
+impl Published {
+    pub fn new(snapshot: Snapshot, render: Render, gate_opened: bool) -> Self {
+        let verdict = snapshot.dependencies.tally().verdict();
+        Self {
+            gate_opens: gate_opened || verdict.gating_up,
+            verdict,
+            snapshot,
+            render,
+            body: OnceLock::new(),
+        }
+    }
+
+    /// The readiness document's checks, rendered when they are first asked for:
+    /// of a thousand snapshots a second, few are.
+    pub fn body(&self) -> &Bytes {
+        self.body.get_or_init(|| (self.render)(&self.snapshot))
+    }
 }
 
 /// Turns a snapshot into the bytes that readiness polls are answered with.
@@ -167,7 +209,7 @@ pub type Render = fn(&Snapshot) -> Bytes;
 
 /// A writer and a reader of the state of the graph.
 pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
-    let published = publish(first, render, false);
+    let published = Published::new(first, render, false);
     let (sequence, gate_opens) = (published.snapshot.sequence, published.gate_opens);
     let current = Arc::new(ArcSwap::from_pointee(published));
     let (changed, changes) = watch::channel(sequence);
@@ -178,16 +220,6 @@ pub fn channel(first: Snapshot, render: Render) -> (Writer, Reader) {
         gate_opens,
     };
     (writer, Reader { current, changes })
-}
-
-fn publish(snapshot: Snapshot, render: Render, gate_opens: bool) -> Published {
-    let verdict = readiness::Verdict::of(&snapshot.dependencies);
-    Published {
-        verdict,
-        gate_opens: gate_opens || verdict.gating_up,
-        body: render(&snapshot),
-        snapshot,
-    }
 }
 
 /// The only way to change the state of the graph.
@@ -202,7 +234,7 @@ pub struct Writer {
 impl Writer {
     pub fn publish(&mut self, snapshot: Snapshot) {
         let sequence = snapshot.sequence;
-        let published = publish(snapshot, self.render, self.gate_opens);
+        let published = Published::new(snapshot, self.render, self.gate_opens);
         self.gate_opens = published.gate_opens;
         self.current.store(Arc::new(published));
         self.changed.send_replace(sequence);

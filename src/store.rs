@@ -243,7 +243,7 @@ impl Store {
     /// Nobody waits for a database that is known to be down.
     fn check_health(&self) -> Result<(), StoreError> {
         let published = self.shared.health.current();
-        match published.snapshot.dependency(DATABASE) {
+        match published.snapshot.dependencies.get(DATABASE) {
             Some(database) if database.status.is_up() => Ok(()),
             Some(database) => Err(match &database.failure {
                 Some(failure) => StoreError::Unavailable(failure.clone()),
@@ -283,7 +283,7 @@ async fn tend(mut health: Reader, shared: Weak<Shared>) {
         match changed {
             Ok(Err(_)) => return,
             Ok(Ok(published)) => {
-                let database = published.snapshot.dependency(DATABASE);
+                let database = published.snapshot.dependencies.get(DATABASE);
                 if database.is_some_and(|database| database.status == Status::Error) {
                     pool.iter().for_each(|pool| pool.purge());
                 }

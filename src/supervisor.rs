@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Dependency, Target};
 use crate::dependency::Name;
 use crate::graph::Graph;
-use crate::health::{self, Render, Snapshot};
+use crate::health::{self, Render, Roll, Snapshot};
 use crate::probe::{self, Probe};
 
 mod handle;
@@ -118,7 +118,7 @@ impl Supervisor {
         let mut core = Core::new(dependencies, graph, rand::random(), now());
         let empty = || Snapshot {
             sequence: 0,
-            dependencies: Vec::new(),
+            dependencies: Roll::default(),
             timeline: Arc::default(),
         };
         let first = core.snapshot().unwrap_or_else(empty);

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::time::Instant;
 
 use budgetd::config::{Config, Dependency, Listen, Sources, load};
-use budgetd::health::{self, DependencyHealth, Snapshot, StartDeadline, Status};
+use budgetd::health::{self, DependencyHealth, Snapshot, Status};
 use budgetd::http::metrics::Metrics;
 use budgetd::http::{self, BoundListener, Context, Front, Stop};
 use budgetd::shutdown::{self, Phase};
@@ -83,22 +83,17 @@ fn snapshot(config: &Config) -> Snapshot {
 fn up(dependency: &Dependency) -> Arc<DependencyHealth> {
     let now = Timestamp::now();
     Arc::new(DependencyHealth {
-        name: dependency.name.clone(),
-        kind: dependency.kind,
-        policy: dependency.policy,
-        needs: Vec::new(),
-        url: "tcp://localhost:1".to_owned(),
+        url: "tcp://localhost:1".into(),
         status: Status::Ok,
-        since: now,
-        blocked_by: None,
         initialized: true,
         latency: Some(Duration::from_micros(410)),
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
         attempts: 1,
         last_checked: Some(now),
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            dependency.name.clone(),
+            dependency.kind,
+            dependency.policy,
+            now,
+        )
     })
 }

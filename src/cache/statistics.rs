@@ -46,7 +46,7 @@ impl Statistics {
     /// The statistics, within the deadline of one check.
     pub async fn read(&self) -> Value {
         let published = self.health.current();
-        let Some(health) = published.snapshot.dependency(CACHE) else {
+        let Some(health) = published.snapshot.dependencies.get(CACHE) else {
             return json!({"status": "disabled"});
         };
         if !health.status.counts() {

@@ -112,7 +112,7 @@ async fn wait_for(plan: &Plan, wanted: Vec<usize>, timeout: Duration) -> Exit {
 async fn tell_until_up(health: &mut Reader, missing: &mut HashSet<Name>) -> Exit {
     let told = health
         .wait_for(|published| {
-            for health in &published.snapshot.dependencies {
+            for health in published.snapshot.dependencies.iter() {
                 if health.status.is_up() && missing.remove(&health.name) {
                     output::line(&format!("{} is up ({})", health.name, health.url));
                 }

@@ -198,7 +198,7 @@ fn actions(meters: Meters, health: Reader, supervisor: Handle) -> AdminActions {
         metrics: Arc::new(move || meters.render()),
         check: Arc::new(move |name| {
             let published = health.current();
-            match published.snapshot.dependency(name) {
+            match published.snapshot.dependencies.get(name) {
                 None => CheckNow::Unknown,
                 Some(dependency) if !dependency.status.counts() => CheckNow::NotWatched,
                 Some(dependency) => {

@@ -186,7 +186,7 @@ impl Collector for State {
         let statuses: Vec<(&str, Option<Status>)> = rendered
             .iter()
             .map(|name| {
-                let found = published.snapshot.dependency(name.as_str());
+                let found = published.snapshot.dependencies.get(name.as_str());
                 (name.as_str(), found.map(|dependency| dependency.status))
             })
             .collect();

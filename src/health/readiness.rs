@@ -54,6 +54,49 @@ impl fmt::Display for Overall {
     }
 }
 
+/// How many dependencies there are of each policy in each status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally([[usize; Status::ALL.len()]; Policy::ALL.len()]);
+
+impl Tally {
+    pub fn count(&mut self, policy: Policy, status: Status) {
+        self.0[policy as usize][status as usize] += 1;
+    }
+
+    /// Takes back that one was counted.
+    pub fn forget(&mut self, policy: Policy, status: Status) {
+        self.0[policy as usize][status as usize] -= 1;
+    }
+
+    /// How many are in this status.
+    pub fn of(&self, status: Status) -> usize {
+        self.0.iter().map(|counts| counts[status as usize]).sum()
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        let is_down = |status: &Status| status.counts() && !status.is_up();
+        let all_up = |policy: Policy| {
+            let mut down = Status::ALL.into_iter().filter(is_down);
+            down.all(|status| self.0[policy as usize][status as usize] == 0)
+        };
+        Verdict {
+            gating_up: Policy::ALL.into_iter().filter(|p| p.gates()).all(all_up),
+            required_up: all_up(Policy::Required),
+            all_up: Policy::ALL.into_iter().all(all_up),
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a Arc<DependencyHealth>> for Tally {
+    fn from_iter<I: IntoIterator<Item = &'a Arc<DependencyHealth>>>(dependencies: I) -> Self {
+        let mut tally = Self::default();
+        for dependency in dependencies {
+            tally.count(dependency.policy, dependency.status);
+        }
+        tally
+    }
+}
+
 /// What the statuses of a set of dependencies add up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
@@ -67,24 +110,7 @@ pub struct Verdict {
 
 impl Verdict {
     pub fn of<'a>(dependencies: impl IntoIterator<Item = &'a Arc<DependencyHealth>>) -> Self {
-        let mut verdict = Self {
-            gating_up: true,
-            required_up: true,
-            all_up: true,
-        };
-        for dependency in dependencies {
-            verdict.count(dependency.policy, dependency.status);
-        }
-        verdict
-    }
-
-    fn count(&mut self, policy: Policy, status: Status) {
-        if !status.counts() || status.is_up() {
-            return;
-        }
-        self.all_up = false;
-        self.gating_up &= !policy.gates();
-        self.required_up &= policy != Policy::Required;
+        Tally::from_iter(dependencies).verdict()
     }
 
     pub fn overall(self, phase: Phase) -> Overall {
@@ -143,11 +169,11 @@ mod tests {
     use super::*;
 
     fn verdict(statuses: &[(Policy, Status)]) -> Verdict {
-        let mut verdict = Verdict::of([]);
+        let mut tally = Tally::default();
         for (policy, status) in statuses {
-            verdict.count(*policy, *status);
+            tally.count(*policy, *status);
         }
-        verdict
+        tally.verdict()
     }
 
     #[test]
@@ -197,7 +223,7 @@ mod tests {
     fn state_and_phase_are_read_together() {
         let empty = |sequence| crate::health::Snapshot {
             sequence,
-            dependencies: Vec::new(),
+            dependencies: crate::health::Roll::default(),
             timeline: Arc::default(),
         };
         let (mut writer, health) = crate::health::channel(empty(1), |_| bytes::Bytes::new());

@@ -6,28 +6,20 @@ use super::*;
 pub(crate) fn snapshot(sequence: u64, status: Status) -> Snapshot {
     let dependency = |name: &str, status| {
         Arc::new(DependencyHealth {
-            name: name.parse().unwrap(),
-            kind: Kind::Tcp,
-            policy: Policy::Required,
-            needs: Vec::new(),
-            url: String::new(),
             status,
-            since: Timestamp::UNIX_EPOCH,
-            blocked_by: None,
-            initialized: false,
-            latency: None,
-            latencies: Arc::default(),
-            note: None,
-            failure: None,
-            failures: 0,
-            attempts: 0,
-            last_checked: None,
-            start_deadline: StartDeadline::Never,
+            ..DependencyHealth::unknown(
+                name.parse().unwrap(),
+                Kind::Tcp,
+                Policy::Required,
+                Timestamp::UNIX_EPOCH,
+            )
         })
     };
     Snapshot {
         sequence,
-        dependencies: vec![dependency("a", status), dependency("b", Status::Disabled)],
+        dependencies: [dependency("a", status), dependency("b", Status::Disabled)]
+            .into_iter()
+            .collect(),
         timeline: Arc::default(),
     }
 }
@@ -60,7 +52,7 @@ async fn what_is_left_of_a_deadline() {
 #[test]
 fn a_dependency_is_found_by_its_name() {
     let snapshot = snapshot(1, Status::Ok);
-    let status = |name| snapshot.dependency(name).map(|found| found.status);
+    let status = |name| snapshot.dependencies.get(name).map(|found| found.status);
     assert_eq!(status("a"), Some(Status::Ok));
     assert_eq!(status("b"), Some(Status::Disabled));
     assert_eq!(status("c"), None);
@@ -69,10 +61,10 @@ fn a_dependency_is_found_by_its_name() {
 #[test]
 fn what_is_published_is_there_with_all_that_follows_from_it() {
     let (mut writer, reader) = pair();
-    assert_eq!(reader.current().body, "1");
+    assert_eq!(reader.current().body(), "1");
     assert!(!reader.current().verdict.required_up);
     writer.publish(snapshot(2, Status::Ok));
-    assert_eq!(reader.current().body, "2");
+    assert_eq!(reader.current().body(), "2");
     assert!(reader.current().verdict.required_up);
     assert_eq!(reader.current().snapshot, snapshot(2, Status::Ok));
 }

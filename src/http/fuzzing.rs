@@ -30,7 +30,7 @@ use super::metrics::Metrics;
 use super::service::ConnectionService;
 use crate::config::Config;
 use crate::dependency::{Kind, Policy};
-use crate::health::{DependencyHealth, Snapshot, StartDeadline, Status, Writer, channel};
+use crate::health::{DependencyHealth, Snapshot, Status, Writer, channel};
 use crate::shutdown::{Phase, PhaseWriter, phase};
 
 mod wire;
@@ -145,23 +145,14 @@ impl House {
 
 fn dependency(name: &str, policy: Policy, status: Status) -> DependencyHealth {
     DependencyHealth {
-        name: name.parse().expect("a name"),
-        kind: Kind::Tcp,
-        policy,
-        needs: Vec::new(),
-        url: format!("tcp://{name}:1"),
+        url: format!("tcp://{name}:1").into(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
-        initialized: false,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
-        attempts: 0,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            name.parse().expect("a name"),
+            Kind::Tcp,
+            policy,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use super::daemon::Daemon;
 use super::monitors::Monitors;
 use crate::dependency::Policy;
 use crate::health::machine::TransitionKind;
-use crate::health::{DependencyHealth, Published, Status};
+use crate::health::{DependencyHealth, Published, Roll, Status};
 use crate::shutdown::Phase;
 use crate::supervisor::inside::{Core, Node, Staged, Work};
 
@@ -40,7 +40,7 @@ pub(super) fn all_up(core: &Core, counts: impl Fn(Policy) -> bool) -> bool {
 }
 
 /// The same over what readers were given.
-pub(super) fn gating_up(dependencies: &[Arc<DependencyHealth>]) -> bool {
+pub(super) fn gating_up(dependencies: &Roll) -> bool {
     dependencies
         .iter()
         .all(|d| !matches!(d.policy, Policy::Required | Policy::Startup) || !is_down(d.status))
@@ -134,6 +134,11 @@ pub(super) fn of_readiness(core: &Core, published: &Published, phase: Phase) -> 
     if !views.eq_by_pointer(shown) {
         return Err("readers see an old state".to_owned());
     }
+    let roll = &published.snapshot.dependencies;
+    let wrong = roll.iter().filter(|d| is_wrong(d.status));
+    if *roll.tally() != roll.iter().collect() || !roll.wrong().eq_by_pointer(wrong) {
+        return Err("the roll does not add up".to_owned());
+    }
     let ready = published.verdict.overall(phase).is_ready();
     let required_up = all_up(core, |policy| policy == Policy::Required);
     if ready != (required_up && phase == Phase::Serving) {
@@ -142,6 +147,10 @@ pub(super) fn of_readiness(core: &Core, published: &Published, phase: Phase) -> 
         ));
     }
     Ok(())
+}
+
+fn is_wrong(status: Status) -> bool {
+    is_down(status) || status == Status::Failing
 }
 
 trait EqByPointer<'a>: Iterator<Item = &'a Arc<DependencyHealth>> + Sized {

@@ -26,8 +26,7 @@ use crate::dependency::Name;
 use crate::graph::Graph;
 use crate::health::history::Timeline;
 use crate::health::machine::{Event, Transition};
-use crate::health::readiness::Verdict;
-use crate::health::{DependencyHealth, Snapshot};
+use crate::health::{DependencyHealth, Roll, Snapshot};
 
 /// The instant of an event, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +54,10 @@ pub(crate) struct Core {
     gate_opens: bool,
     next_id: u32,
     sequence: u64,
-    pub(super) changed: bool,
+    /// What readers see of the live ones.
+    roll: Roll,
+    /// Readers have not seen it yet.
+    changed: bool,
     timeline: Arc<Timeline>,
     rng: SmallRng,
     pub(super) outputs: Vec<Output>,
@@ -72,6 +74,7 @@ impl Core {
             gate_opens: false,
             next_id: 0,
             sequence: 0,
+            roll: Roll::default(),
             changed: true,
             timeline: Arc::default(),
             rng: SmallRng::seed_from_u64(seed),
@@ -91,6 +94,7 @@ impl Core {
             let late = FIRST_SPREAD * u32::saturating_sub(place, FIRST_AT_ONCE - 1);
             core.begin(id, now.instant + late, now);
         }
+        core.call_roll();
         core
     }
 
@@ -124,7 +128,7 @@ impl Core {
                     }
                     self.touch(id, now);
                 }
-                self.changed = true;
+                self.call_roll();
                 if let Some(staged) = &mut self.staged {
                     staged.since += gap;
                 }
@@ -150,14 +154,12 @@ impl Core {
             return None;
         }
         self.sequence += 1;
-        let views = self.live.iter().map(|id| self.nodes[id].view.clone());
-        let dependencies: Vec<_> = views.collect();
         // Whoever opens the gate may look late; that must not cost a start
         // which has succeeded.
-        self.gate_opens |= Verdict::of(&dependencies).gating_up;
+        self.gate_opens |= self.roll.tally().verdict().gating_up;
         Some(Snapshot {
             sequence: self.sequence,
-            dependencies,
+            dependencies: self.roll.clone(),
             timeline: self.timeline.clone(),
         })
     }
@@ -262,8 +264,8 @@ impl Core {
             None => node.narrator.checked(node.status(), now.instant),
         };
         if node.live {
-            self.changed = true;
             let view = node.view.clone();
+            self.show(view.clone());
             if let Some(transition) = transition {
                 self.note(&view, transition, now);
             }
@@ -339,10 +341,25 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if node.update_clock(self.gate_opens, now.instant) && node.live {
-            self.changed = true;
-        }
+        let shown = node.update_clock(self.gate_opens, now.instant) && node.live;
+        let view = shown.then(|| node.view.clone());
         self.agenda.set(id, node.wakes_at());
+        if let Some(view) = view {
+            self.show(view);
+        }
+    }
+
+    /// Lets readers see a live node as it is now.
+    fn show(&mut self, view: Arc<DependencyHealth>) {
+        self.roll.update(view);
+        self.changed = true;
+    }
+
+    /// Lets them see which nodes are live, and each as it is now.
+    pub(super) fn call_roll(&mut self) {
+        let views = self.live.iter().map(|id| self.nodes[id].view.clone());
+        self.roll = views.collect();
+        self.changed = true;
     }
 
     fn keep_appointments(&mut self, now: Now) {
@@ -389,9 +406,8 @@ impl Core {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        node.config = config;
+        node.reconfigure(config);
         node.live = true;
-        node.refresh_view();
         let untold = node.untold.take();
         let view = node.view.clone();
         if let Work::Idle { next: Some(next) } = node.work {
@@ -406,7 +422,6 @@ impl Core {
             self.outputs
                 .push(Output::Tell(Line::Transition(view, transition)));
         }
-        self.changed = true;
     }
 }
 

@@ -74,7 +74,7 @@ impl Node {
         let deadline = config.checks.startup_deadline.filter(|_| gating);
         let clock = StartClock::new(deadline);
         Self {
-            view: Arc::new(view(&config, &machine, &clock)),
+            view: Arc::new(view(Configured::of(&config), &config, &machine, &clock)),
             clock,
             config,
             machine,
@@ -152,23 +152,59 @@ impl Node {
         self.refresh_view();
     }
 
+    /// Takes over new settings; status and session stay.
+    pub(crate) fn reconfigure(&mut self, config: Dependency) {
+        self.config = config;
+        self.make_view(Configured::of(&self.config));
+    }
+
     pub(crate) fn refresh_view(&mut self) {
-        self.view = Arc::new(view(&self.config, &self.machine, &self.clock));
+        self.make_view(Configured::shown(&self.view));
+    }
+
+    fn make_view(&mut self, configured: Configured) {
+        let view = view(configured, &self.config, &self.machine, &self.clock);
+        self.view = Arc::new(view);
     }
 }
 
-fn view(config: &Dependency, machine: &Machine, clock: &StartClock) -> DependencyHealth {
+/// What a view has from the configuration, and shares with the view before.
+struct Configured {
+    needs: Arc<[Name]>,
+    url: Arc<str>,
+}
+
+impl Configured {
+    fn of(config: &Dependency) -> Self {
+        let url = config.target.as_ref().map(ToString::to_string);
+        Self {
+            needs: config.needs.as_slice().into(),
+            url: url.unwrap_or_default().into(),
+        }
+    }
+
+    fn shown(view: &DependencyHealth) -> Self {
+        Self {
+            needs: view.needs.clone(),
+            url: view.url.clone(),
+        }
+    }
+}
+
+fn view(
+    configured: Configured,
+    config: &Dependency,
+    machine: &Machine,
+    clock: &StartClock,
+) -> DependencyHealth {
+    let Configured { needs, url } = configured;
     let passed = machine.passed();
     DependencyHealth {
         name: config.name.clone(),
         kind: config.kind,
         policy: config.policy,
-        needs: config.needs.clone(),
-        url: config
-            .target
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        needs,
+        url,
         status: machine.status(),
         since: machine.since(),
         blocked_by: machine.blocked_by().cloned(),

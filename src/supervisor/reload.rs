@@ -220,8 +220,6 @@ impl Core {
     fn swap(&mut self, staged: Staged, now: Now) -> Applied {
         let mut applied = Applied::default();
         let start_order = staged.start_order();
-        // Also where nothing is left that could change.
-        self.changed = true;
         let old: Vec<NodeId> = std::mem::take(&mut self.live);
         let old_names: HashSet<Name> = old.iter().map(|id| self.nodes[id].name().clone()).collect();
         for (id, config) in staged.nodes.iter().zip(staged.dependencies) {
@@ -258,6 +256,7 @@ impl Core {
             }
             self.touch(id, now);
         }
+        self.call_roll();
         applied
     }
 }

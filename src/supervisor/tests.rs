@@ -171,7 +171,7 @@ fn start(dependencies: Vec<Dependency>, prepare: impl FnOnce(&Servers)) -> Rig {
 impl Rig {
     async fn until(&mut self, name: &str, status: Status) -> Arc<DependencyHealth> {
         let wanted = |published: &health::Published| {
-            let found = published.snapshot.dependency(name);
+            let found = published.snapshot.dependencies.get(name);
             found.is_some_and(|health| health.status == status)
         };
         let waiting = self.health.wait_for(wanted);
@@ -180,7 +180,8 @@ impl Rig {
         published
             .unwrap()
             .snapshot
-            .dependency(name)
+            .dependencies
+            .get(name)
             .unwrap()
             .clone()
     }
@@ -189,7 +190,8 @@ impl Rig {
         self.health
             .current()
             .snapshot
-            .dependency(name)
+            .dependencies
+            .get(name)
             .unwrap()
             .status
     }
@@ -297,7 +299,7 @@ async fn a_closed_session_is_no_failure_when_a_new_one_answers() {
     let mut seen = rig.health.clone();
     rig.servers.at(1).lost.notify_waiters();
     let published = seen.changed().await.unwrap();
-    let health = published.snapshot.dependency("a").unwrap();
+    let health = published.snapshot.dependencies.get("a").unwrap();
     assert_eq!(
         (health.status, health.failures, health.attempts),
         (Status::Ok, 0, 2)
@@ -474,7 +476,8 @@ async fn a_storm_of_hints_makes_one_look_each_fast_interval() {
     let mut rig = start(vec![dependency("a", 1, Policy::Required, &[])], |_| {});
     let a = rig.until("a", Status::Ok).await.name.clone();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let attempts = |published: &Published| published.snapshot.dependency("a").unwrap().attempts;
+    let attempts =
+        |published: &Published| published.snapshot.dependencies.get("a").unwrap().attempts;
     let (before, attempted) = (
         rig.servers.at(1).connects(),
         attempts(&rig.health.current()),
@@ -585,7 +588,7 @@ async fn a_reload_keeps_what_is_unchanged_and_swaps_what_is_up() {
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
     }
     let during = rig.health.current();
-    assert!(during.verdict.all_up && during.snapshot.dependency("gone").is_some());
+    assert!(during.verdict.all_up && during.snapshot.dependencies.get("gone").is_some());
 
     rig.servers.at(4).set(Mode::Up);
     let applied = reload.await.unwrap();
@@ -595,17 +598,17 @@ async fn a_reload_keeps_what_is_unchanged_and_swaps_what_is_up() {
     assert_eq!(names(&applied.removed), ["gone"]);
     let after = rig
         .health
-        .wait_for(|published| published.snapshot.dependency("c").is_some())
+        .wait_for(|published| published.snapshot.dependencies.get("c").is_some())
         .await
         .unwrap();
     assert!(after.verdict.all_up);
     assert_eq!(
-        after.snapshot.dependency("a").unwrap().since,
+        after.snapshot.dependencies.get("a").unwrap().since,
         since,
         "its session went on"
     );
     assert_eq!(rig.servers.at(1).connects(), 1);
-    assert!(after.snapshot.dependency("gone").is_none());
+    assert!(after.snapshot.dependencies.get("gone").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -643,7 +646,7 @@ async fn a_reload_that_does_not_come_up_leaves_everything() {
     rig.reload(newly_required).await.unwrap();
     let after = rig.health.current();
     assert_eq!(
-        after.snapshot.dependency("b").unwrap().policy,
+        after.snapshot.dependencies.get("b").unwrap().policy,
         Policy::Required
     );
 }

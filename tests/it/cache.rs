@@ -7,7 +7,7 @@ use std::time::Duration;
 use budgetd::cache::Client;
 use budgetd::config::{Config, Sources, load};
 use budgetd::dependency::{CACHE, Kind, Policy};
-use budgetd::health::{self, DependencyHealth, Reader, Snapshot, StartDeadline, Status};
+use budgetd::health::{self, DependencyHealth, Reader, Snapshot, Status};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -99,27 +99,20 @@ fn config(url: &str, variables: &[(&str, &str)]) -> Config {
 
 fn snapshot(status: Status, checks: u64) -> Snapshot {
     let cache = DependencyHealth {
-        name: CACHE.parse().expect("a legal name"),
-        kind: Kind::Redis,
-        policy: Policy::Optional,
-        needs: Vec::new(),
-        url: String::new(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
         initialized: true,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
         attempts: checks,
         last_checked: Some(Timestamp::now()),
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            CACHE.parse().expect("a legal name"),
+            Kind::Redis,
+            Policy::Optional,
+            Timestamp::UNIX_EPOCH,
+        )
     };
     Snapshot {
         sequence: checks,
-        dependencies: vec![Arc::new(cache)],
+        dependencies: [Arc::new(cache)].into_iter().collect(),
         timeline: Arc::default(),
     }
 }

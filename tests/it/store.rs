@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use budgetd::config::{Config, Sources, load};
 use budgetd::dependency::{DATABASE, ErrorKind, Failure, Kind, Policy};
-use budgetd::health::{self, DependencyHealth, Snapshot, StartDeadline, Status};
+use budgetd::health::{self, DependencyHealth, Snapshot, Status};
 use budgetd::store::Store;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -79,27 +79,20 @@ fn config(url: &str, variables: &[(&str, &str)]) -> Config {
 fn snapshot(status: Status) -> Snapshot {
     let failure = Failure::new(ErrorKind::Refused, "connection refused");
     let database = DependencyHealth {
-        name: DATABASE.parse().expect("a legal name"),
-        kind: Kind::Postgres,
-        policy: Policy::Required,
-        needs: Vec::new(),
-        url: String::new(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
         initialized: true,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
         failure: (!status.is_up()).then_some(failure),
-        failures: 0,
         attempts: 1,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            DATABASE.parse().expect("a legal name"),
+            Kind::Postgres,
+            Policy::Required,
+            Timestamp::UNIX_EPOCH,
+        )
     };
     Snapshot {
         sequence: 1,
-        dependencies: vec![Arc::new(database)],
+        dependencies: [Arc::new(database)].into_iter().collect(),
         timeline: Arc::default(),
     }
 }

@@ -61,28 +61,20 @@ mod tests {
 
     use super::*;
     use crate::dependency::{CACHE, Kind, Policy};
-    use crate::health::StartDeadline;
 
     fn health(status: Status, attempts: u64) -> DependencyHealth {
         let seconds = SignedDuration::from_secs(i64::try_from(attempts).unwrap());
         DependencyHealth {
-            name: CACHE.parse().unwrap(),
-            kind: Kind::Redis,
-            policy: Policy::Optional,
-            needs: Vec::new(),
-            url: String::new(),
             status,
-            since: Timestamp::UNIX_EPOCH,
-            blocked_by: None,
             initialized: true,
-            latency: None,
-            latencies: std::sync::Arc::default(),
-            note: None,
-            failure: None,
-            failures: 0,
             attempts,
             last_checked: Some(Timestamp::UNIX_EPOCH + seconds),
-            start_deadline: StartDeadline::Never,
+            ..DependencyHealth::unknown(
+                CACHE.parse().unwrap(),
+                Kind::Redis,
+                Policy::Optional,
+                Timestamp::UNIX_EPOCH,
+            )
         }
     }
 

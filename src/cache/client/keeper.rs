@@ -131,7 +131,7 @@ impl Keeper {
 
     fn may_ask(&mut self) -> bool {
         let published = self.health.current();
-        let health = published.snapshot.dependency(CACHE);
+        let health = published.snapshot.dependencies.get(CACHE);
         self.bypass.may_ask(health.map(AsRef::as_ref))
     }
 
@@ -187,7 +187,7 @@ impl Keeper {
     /// Redis failed a request or its connection.
     fn fault(&mut self, failure: &Failure) {
         let published = self.health.current();
-        let known = published.snapshot.dependency(CACHE);
+        let known = published.snapshot.dependencies.get(CACHE);
         self.bypass.fault(known.map(AsRef::as_ref));
         self.publish(State::Bypassed);
         self.meters.fault(failure.kind);

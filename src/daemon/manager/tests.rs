@@ -9,45 +9,33 @@ use super::report::{Leaving, Report, Seen, Stage};
 use super::sentence::sentence;
 use super::*;
 use crate::dependency::{ErrorKind, Failure, Kind, Policy};
-use crate::health::{DependencyHealth, Published, Snapshot, StartDeadline, Status, readiness};
+use crate::health::{DependencyHealth, Published, Snapshot, StartDeadline, Status};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn dependency(name: &str, policy: Policy, status: Status) -> DependencyHealth {
     let down = matches!(status, Status::Error);
     DependencyHealth {
-        name: name.parse().unwrap(),
-        kind: Kind::Tcp,
-        policy,
-        needs: Vec::new(),
-        url: String::new(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
-        initialized: false,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
         failure: down.then(|| Failure::new(ErrorKind::Refused, "connection refused")),
         failures: u32::from(down),
         attempts: if down { 7 } else { 0 },
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            name.parse().unwrap(),
+            Kind::Tcp,
+            policy,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 }
 
 fn published(dependencies: Vec<DependencyHealth>) -> Published {
-    let dependencies: Vec<_> = dependencies.into_iter().map(Arc::new).collect();
-    Published {
-        verdict: readiness::Verdict::of(&dependencies),
-        gate_opens: readiness::Verdict::of(&dependencies).gating_up,
-        snapshot: Snapshot {
-            sequence: 1,
-            dependencies,
-            timeline: Arc::default(),
-        },
-        body: Bytes::new(),
-    }
+    let snapshot = Snapshot {
+        sequence: 1,
+        dependencies: dependencies.into_iter().map(Arc::new).collect(),
+        timeline: Arc::default(),
+    };
+    Published::new(snapshot, |_| Bytes::new(), false)
 }
 
 /// A supervisor that turns at this very moment.

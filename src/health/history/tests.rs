@@ -1,7 +1,7 @@
 use super::*;
 use crate::dependency::{Kind, Policy};
+use crate::health::Status;
 use crate::health::machine::TransitionKind;
-use crate::health::{StartDeadline, Status};
 
 fn millis(latencies: &Latencies, seen: u64) -> Vec<Option<u128>> {
     let samples = latencies.after(seen);
@@ -33,23 +33,14 @@ fn the_last_checks_are_remembered_and_failures_in_a_row_are_one_gap() {
 
 fn dependency(name: &str) -> Arc<DependencyHealth> {
     Arc::new(DependencyHealth {
-        name: name.parse().unwrap(),
-        kind: Kind::Tcp,
-        policy: Policy::Optional,
-        needs: Vec::new(),
-        url: String::new(),
         status: Status::Ok,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
         initialized: true,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
-        attempts: 0,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            name.parse().unwrap(),
+            Kind::Tcp,
+            Policy::Optional,
+            Timestamp::UNIX_EPOCH,
+        )
     })
 }
 

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::VERSION;
 use crate::dependency::{CACHE, DATABASE, Name, SUPABASE_AUTH};
-use crate::health::{DependencyHealth, Published, Snapshot, Status};
+use crate::health::{DependencyHealth, Published, Roll, Snapshot, Status};
 use crate::shutdown::Course;
 
 /// With more dependencies than this, readiness tells counts and what is wrong.
@@ -18,21 +18,17 @@ const MAX_CHECKS: usize = 100;
 /// `"checks":{…}`, with `"counts":{…},` before it when there are more than 100
 /// dependencies.
 pub fn render(snapshot: &Snapshot) -> Bytes {
-    let all: Vec<_> = snapshot.dependencies.iter().collect();
+    let all = &snapshot.dependencies;
     if all.len() <= MAX_CHECKS {
+        let all: Vec<_> = all.iter().collect();
         return checks(&all).into();
     }
-    let told: Vec<_> = all.iter().copied().filter(|d| is_told(d)).collect();
     let mut fragment = b"\"counts\":".to_vec();
-    write(&mut fragment, &Counts(&all));
+    write(&mut fragment, &Counts(all));
     fragment.push(b',');
+    let told = all.wrong_and(&[DATABASE, CACHE, SUPABASE_AUTH]);
     fragment.extend_from_slice(&checks(&told));
     fragment.into()
-}
-
-fn is_told(dependency: &DependencyHealth) -> bool {
-    let built_in = [DATABASE, CACHE, SUPABASE_AUTH].contains(&dependency.name.as_str());
-    built_in || (dependency.status.counts() && dependency.status != Status::Ok)
 }
 
 /// `"checks":{…}` of exactly these.
@@ -49,11 +45,11 @@ fn write(buffer: &mut Vec<u8>, value: &impl Serialize) {
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
-pub(super) struct Counts<'a>(pub(super) &'a [&'a Arc<DependencyHealth>]);
+pub(super) struct Counts<'a>(pub(super) &'a Roll);
 
 impl Serialize for Counts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let count = |status| self.0.iter().filter(|d| d.status == status).count();
+        let count = |status| self.0.tally().of(status);
         let total = std::iter::once(("total", self.0.len()));
         let by_status = Status::ALL.map(|status| (status.as_str(), count(status)));
         serializer.collect_map(total.chain(by_status))

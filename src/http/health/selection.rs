@@ -46,7 +46,11 @@ impl<'a> Selection<'a> {
         &self,
         snapshot: &'s Snapshot,
     ) -> Result<Vec<&'s Arc<DependencyHealth>>, UnknownName> {
-        if let Some(unknown) = self.names.iter().find(|n| snapshot.dependency(n).is_none()) {
+        if let Some(unknown) = self
+            .names
+            .iter()
+            .find(|n| snapshot.dependencies.get(n).is_none())
+        {
             return Err(UnknownName(unknown.chars().take(64).collect()));
         }
         let is_chosen = |dependency: &&Arc<DependencyHealth>| {

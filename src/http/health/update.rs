@@ -8,7 +8,7 @@ use super::HealthEndpoint;
 use super::document::{Counts, StatusOfDaemon, StatusOfDependency, latency_ms, timestamp};
 use crate::dependency::Name;
 use crate::health::history::Moment;
-use crate::health::{DependencyHealth, Published, Status};
+use crate::health::{DependencyHealth, Published, Roll};
 use crate::shutdown::Course;
 
 /// A page shows so many dependencies. When there are more, it shows those that
@@ -72,10 +72,9 @@ impl HealthEndpoint {
     /// brought up to date.
     pub(in crate::http) fn update(&self, told: &mut Option<Told>) -> Update {
         let (published, course) = self.readiness.course();
-        let all: Vec<_> = published.snapshot.dependencies.iter().collect();
-        let shown = shown(&all);
+        let shown = shown(&published.snapshot.dependencies);
         let known = told.take().filter(|told| same_names(&told.shown, &shown));
-        let text = self.document((&published, course), &all, &shown, known.as_ref());
+        let text = self.document((&published, course), &shown, known.as_ref());
         let is_whole = known.is_none();
         *told = Some(Told {
             shown: shown.into_iter().cloned().collect(),
@@ -91,7 +90,6 @@ impl HealthEndpoint {
     fn document(
         &self,
         (published, course): (&Published, Course),
-        all: &[&Arc<DependencyHealth>],
         shown: &[&Arc<DependencyHealth>],
         known: Option<&Told>,
     ) -> String {
@@ -99,7 +97,7 @@ impl HealthEndpoint {
         let document = Document {
             daemon: StatusOfDaemon::new(published, course, self.uptime_seconds()),
             broken: (self.liveness)().err(),
-            counts: Counts(all),
+            counts: Counts(&published.snapshot.dependencies),
             dependencies: shown
                 .iter()
                 .enumerate()
@@ -119,13 +117,11 @@ impl HealthEndpoint {
     }
 }
 
-fn shown<'a>(all: &[&'a Arc<DependencyHealth>]) -> Vec<&'a Arc<DependencyHealth>> {
+fn shown(all: &Roll) -> Vec<&Arc<DependencyHealth>> {
     if all.len() <= MAX_SHOWN {
-        return all.to_vec();
+        return all.iter().collect();
     }
-    let is_wrong = |d: &DependencyHealth| d.status.counts() && d.status != Status::Ok;
-    let wrong = all.iter().copied().filter(|d| is_wrong(d));
-    wrong.take(MAX_SHOWN).collect()
+    all.wrong().take(MAX_SHOWN).collect()
 }
 
 fn same_names(told: &[Arc<DependencyHealth>], shown: &[&Arc<DependencyHealth>]) -> bool {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{self, AdminListen, HealthDetails, Listen, Origin};
 use crate::dependency::{Kind, Policy};
-use crate::health::{self, DependencyHealth, Snapshot, StartDeadline, Status, Writer};
+use crate::health::{self, DependencyHealth, Snapshot, Status, Writer};
 use crate::http::health::Liveness;
 use crate::http::metrics::Metrics;
 use crate::http::{
@@ -54,23 +54,14 @@ pub(crate) fn settings() -> config::Api {
 
 pub(crate) fn dependency(name: &str, policy: Policy, status: Status) -> DependencyHealth {
     DependencyHealth {
-        name: name.parse().unwrap(),
-        kind: Kind::Tcp,
-        policy,
-        needs: Vec::new(),
-        url: format!("tcp://{name}:1"),
+        url: format!("tcp://{name}:1").into(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
-        initialized: false,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
-        attempts: 0,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            name.parse().unwrap(),
+            Kind::Tcp,
+            policy,
+            Timestamp::UNIX_EPOCH,
+        )
     }
 }
 
@@ -106,7 +97,9 @@ impl Default for Builder {
             settings: settings(),
             v1: Router::new(),
             liveness: Arc::new(|| Ok(())),
-            dependencies: vec![dependency("database", Policy::Required, Status::Ok)],
+            dependencies: [dependency("database", Policy::Required, Status::Ok)]
+                .into_iter()
+                .collect(),
             metrics: Metrics::register(&mut Registry::default()),
         }
     }

@@ -60,10 +60,10 @@ impl State {
             now,
             monitors: BTreeMap::new(),
             phase: Phase::Starting,
-            gate_opens: Verdict::of(&first.dependencies).gating_up,
+            gate_opens: Verdict::of(first.dependencies.iter()).gating_up,
             gate_opened: false,
             gating_was_up: invariants::gating_up(&first.dependencies),
-            verdict: Verdict::of(&first.dependencies),
+            verdict: Verdict::of(first.dependencies.iter()),
             breaks_left: world.breaks,
             reload_left: world.reload.is_some(),
             reloaded: None,
@@ -180,7 +180,7 @@ impl State {
             }
         }
         if let Some(snapshot) = self.core.snapshot() {
-            self.verdict = Verdict::of(&snapshot.dependencies);
+            self.verdict = Verdict::of(snapshot.dependencies.iter());
             self.gate_opens |= self.verdict.gating_up;
             self.gating_was_up |= invariants::gating_up(&snapshot.dependencies);
         }

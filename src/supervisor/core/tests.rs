@@ -186,7 +186,13 @@ async fn a_snapshot_tells_every_transition_also_those_that_no_reader_saw() {
     assert_eq!(kinds, ["ready", "failing", "down"]);
     assert_eq!(moments[0].dependency.failure, None);
     assert!(moments[2].dependency.failure.is_some());
-    let latencies = snapshot.dependencies[0].latencies.after(0);
+    let latencies = snapshot
+        .dependencies
+        .iter()
+        .next()
+        .unwrap()
+        .latencies
+        .after(0);
     assert_eq!(
         latencies.map(|sample| sample.is_some()).collect::<Vec<_>>(),
         [true, false],

@@ -12,34 +12,19 @@ use crate::dependency::{Kind, Policy};
 use crate::gate::Gate;
 use crate::health::readiness::{Overall, Readiness};
 use crate::health::{
-    self, DependencyHealth, Reader, Snapshot, StartDeadline, Status, Writer, WriterGone,
+    self, DependencyHealth, Reader, Snapshot, Status, Writer, WriterGone,
 };
 use crate::shutdown::{self, Phase};
 
 /// One required dependency that is in this status.
 fn snapshot(sequence: u64, status: Status) -> Snapshot {
     let dependency = DependencyHealth {
-        name: "database".parse().expect("it is a legal name"),
-        kind: Kind::Postgres,
-        policy: Policy::Required,
-        needs: Vec::new(),
-        url: String::new(),
         status,
-        since: Timestamp::UNIX_EPOCH,
-        blocked_by: None,
-        initialized: false,
-        latency: None,
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
-        attempts: 0,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown("database".parse().expect("it is a legal name"), Kind::Postgres, Policy::Required, Timestamp::UNIX_EPOCH)
     };
     Snapshot {
         sequence,
-        dependencies: vec![Arc::new(dependency)],
+        dependencies: [Arc::new(dependency)].into_iter().collect(),
         timeline: Arc::default(),
     }
 }

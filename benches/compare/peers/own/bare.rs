@@ -13,7 +13,7 @@ use budgetd::api::{self, Views};
 use budgetd::auth::Verifier;
 use budgetd::cache::Client;
 use budgetd::config::{self, Config, Dependency, Sources};
-use budgetd::health::{self, DependencyHealth, Snapshot, StartDeadline, Status};
+use budgetd::health::{self, DependencyHealth, Snapshot, Status};
 use budgetd::limits::RateLimiter;
 use budgetd::store::Store;
 
@@ -66,26 +66,19 @@ fn config(database: &str, redis: &str) -> Config {
 fn up(dependency: &Dependency) -> Arc<DependencyHealth> {
     let watched = dependency.is_watched();
     Arc::new(DependencyHealth {
-        name: dependency.name.clone(),
-        kind: dependency.kind,
-        policy: dependency.policy,
-        needs: Vec::new(),
-        url: String::new(),
         status: if watched {
             Status::Ok
         } else {
             Status::Disabled
         },
-        since: Timestamp::now(),
-        blocked_by: None,
         initialized: watched,
         latency: Some(Duration::ZERO),
-        latencies: Arc::default(),
-        note: None,
-        failure: None,
-        failures: 0,
         attempts: 1,
-        last_checked: None,
-        start_deadline: StartDeadline::Never,
+        ..DependencyHealth::unknown(
+            dependency.name.clone(),
+            dependency.kind,
+            dependency.policy,
+            Timestamp::now(),
+        )
     })
 }

@@ -2,9 +2,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::dependency::Policy;
-use crate::health::Snapshot;
 use crate::health::history::{Latencies, Timeline};
 use crate::health::machine::{Transition, TransitionKind};
+use crate::health::{Snapshot, Status};
 use crate::http::tests::support::{Builder, dependency, snapshot};
 
 fn named(name: &str, status: Status) -> DependencyHealth {
@@ -82,7 +82,9 @@ fn only_what_is_new_is_told_again() {
         .health
         .current()
         .snapshot
-        .dependencies[1]
+        .dependencies
+        .get("b")
+        .unwrap()
         .clone();
     latencies.failed();
     let down = Arc::new(DependencyHealth {
@@ -99,7 +101,7 @@ fn only_what_is_new_is_told_again() {
     timeline.note(down.since, transition, down.clone());
     page.health.publish(Snapshot {
         sequence: 2,
-        dependencies: vec![down, b],
+        dependencies: [down, b].into_iter().collect(),
         timeline: Arc::new(timeline),
     });
     let (whole, change) = page.hear();

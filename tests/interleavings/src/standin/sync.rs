@@ -1,6 +1,6 @@
 //! Shared state: loom's atomics, and a `watch` channel over loom's lock.
 
-pub(crate) use crate::real::sync::{Arc, Mutex, PoisonError};
+pub(crate) use crate::real::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::*;
