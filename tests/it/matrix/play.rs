@@ -51,11 +51,10 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What its daemon wrote.
+    /// What its daemon wrote, and the server, where it is the row's own.
     pub(super) fn log(&self) -> String {
-        self.daemon
-            .as_ref()
-            .map_or_else(String::new, Daemon::everything)
+        let daemon = self.daemon.as_ref().map(Daemon::everything);
+        format!("{}\n{}", daemon.unwrap_or_default(), self.site.log())
     }
 
     /// # Panics

@@ -45,7 +45,7 @@ pub(super) enum Outcome {
     /// As the model says; perhaps only when few were played, and then this
     /// was not at first.
     Kept { at_first: Option<String> },
-    /// What was not as the model says, and what the daemon wrote.
+    /// What was not as the model says, and what daemon and server wrote.
     Broken { why: String, log: String },
     /// What this machine lacks.
     Skipped(&'static str),
