@@ -157,9 +157,10 @@ impl<'a> Play<'a> {
     }
 
     /// The nth transition and the one after it say that it goes down.
-    async fn goes_down(&mut self, nth: usize, since: Timestamp) {
+    async fn goes_down(&mut self, nth: usize, since: Timestamp, phase: Phase) {
         let (case, bound) = (self.case, bounds::detection(self.effect));
         observe::transition(self.daemon(), case, (nth, "failing"), bound).await;
+        observe::failing(self.daemon(), case, phase).await;
         let down = observe::transition(self.daemon(), case, (nth + 1, "down"), bound).await;
         self.note("down", between(since, written(&down)), bound);
     }
@@ -195,6 +196,7 @@ impl<'a> Play<'a> {
             what: "flapping",
             took,
             bound,
+            is_certain: false,
         });
         self.site.heal().await;
         let case = self.case;
