@@ -13,8 +13,11 @@ use crate::config::{PostgresTarget, Secret};
 use crate::dependency::Failure;
 use crate::probe::postgres::{cancel, open};
 
-/// How long a server may take to accept that a query is to be cancelled.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a server may take to accept that a query is to be cancelled. It may
+/// be standing still, and a `PgBouncer` before it (1.18.0 and 1.19.0,
+/// <https://github.com/pgbouncer/pgbouncer/pull/846>) ends itself once the
+/// server goes on, if who asked it to cancel has left meanwhile.
+const CANCEL_TIMEOUT: Duration = Duration::from_mins(1);
 /// The share of the lifetime that chance may take off, so that connections
 /// that were opened together do not end together.
 const LIFETIME_SPREAD: f64 = 0.1;
@@ -27,7 +30,8 @@ pub(super) struct Connector {
     pub(super) tools: Tools,
 }
 
-/// A connection that has logged in. Its driver ends when this is dropped.
+/// A connection that has logged in. Its driver ends when this is dropped and
+/// everything that was asked is answered.
 pub(super) struct Connection {
     client: Client,
     opened_at: Instant,
@@ -101,19 +105,20 @@ impl Connection {
         !self.client.is_closed() && self.opened_at.elapsed() < self.lifetime
     }
 
-    /// Asks the server to drop what it does for this connection, and closes
-    /// it. Without that an abandoned statement runs on until its timeout.
+    /// Asks the server to drop what it does for this connection, which closes
+    /// with its answer. Without that an abandoned statement runs on until its
+    /// timeout.
     pub(super) fn cancel(self) {
         if self.client.is_closed() {
             return;
         }
-        let Tools { tasks, runtime, .. } = &self.connector.tools;
-        let (tasks, runtime) = (tasks.clone(), runtime.clone());
+        let token = self.client.cancel_token();
+        let Connector { target, tools, .. } = self.connector;
         let cancelling = async move {
-            let token = self.client.cancel_token();
             // Should this fail, the statement's own timeout ends it.
-            let _ = timeout(CANCEL_TIMEOUT, cancel(&self.connector.target, &token)).await;
+            let _ = timeout(CANCEL_TIMEOUT, cancel(&target, &token)).await;
         };
-        tasks.spawn_on(cancelling, &runtime);
+        let cancelling = tools.stop.run_until_cancelled_owned(cancelling);
+        tools.tasks.spawn_on(cancelling, &tools.runtime);
     }
 }

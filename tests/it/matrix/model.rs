@@ -149,6 +149,16 @@ pub(super) fn sight(phase: Phase, policy: Policy, is_up: bool) -> Sight {
     }
 }
 
+/// Whether a dependency that fails counts as up until it is down; `None` when it
+/// does not stand between the two.
+pub(super) fn fails_as_up(status: &str) -> Option<bool> {
+    match status {
+        "failing" => Some(true),
+        "starting" => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether a policy holds the gate shut.
 pub(super) fn gates(policy: Policy) -> bool {
     matches!(policy, Policy::Required | Policy::Startup)

@@ -51,11 +51,10 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What its daemon wrote.
+    /// What its daemon wrote, and the server, where it is the row's own.
     pub(super) fn log(&self) -> String {
-        self.daemon
-            .as_ref()
-            .map_or_else(String::new, Daemon::everything)
+        let daemon = self.daemon.as_ref().map(Daemon::everything);
+        format!("{}\n{}", daemon.unwrap_or_default(), self.site.log())
     }
 
     /// # Panics
@@ -158,9 +157,10 @@ impl<'a> Play<'a> {
     }
 
     /// The nth transition and the one after it say that it goes down.
-    async fn goes_down(&mut self, nth: usize, since: Timestamp) {
+    async fn goes_down(&mut self, nth: usize, since: Timestamp, phase: Phase) {
         let (case, bound) = (self.case, bounds::detection(self.effect));
         observe::transition(self.daemon(), case, (nth, "failing"), bound).await;
+        observe::failing(self.daemon(), case, phase).await;
         let down = observe::transition(self.daemon(), case, (nth + 1, "down"), bound).await;
         self.note("down", between(since, written(&down)), bound);
     }
@@ -196,6 +196,7 @@ impl<'a> Play<'a> {
             what: "flapping",
             took,
             bound,
+            is_certain: false,
         });
         self.site.heal().await;
         let case = self.case;

@@ -45,7 +45,7 @@ pub(super) enum Outcome {
     /// As the model says; perhaps only when few were played, and then this
     /// was not at first.
     Kept { at_first: Option<String> },
-    /// What was not as the model says, and what the daemon wrote.
+    /// What was not as the model says, and what daemon and server wrote.
     Broken { why: String, log: String },
     /// What this machine lacks.
     Skipped(&'static str),
@@ -55,7 +55,7 @@ pub(super) enum Outcome {
 ///
 /// # Panics
 ///
-/// When one of them is broken.
+/// When one of them is broken, or most are slow.
 pub(super) fn all(cases: &[Case], name: &str) {
     assert!(!cases.is_empty(), "no row has all of these words");
     let began = Instant::now();
@@ -65,8 +65,8 @@ pub(super) fn all(cases: &[Case], name: &str) {
     let mut rows = play(&servers, &spread(cases), named, STAGES);
     try_again(&servers, &mut rows, named);
     rows.sort_by_key(|row| row.case);
-    let broken = report::all(&rows, name, began.elapsed());
-    assert_eq!(broken, 0, "{broken} rows are broken");
+    let complaints = report::all(&rows, name, began.elapsed());
+    assert!(complaints.is_empty(), "{}", complaints.join("; "));
 }
 
 /// In an order in which neighbours have little in common, always the same:

@@ -126,6 +126,14 @@ impl Site {
         }
     }
 
+    /// What the server wrote, where it is the row's own.
+    pub(super) fn log(&self) -> String {
+        match &self.cause {
+            Cause::Program { program, .. } => program.log(),
+            _ => String::new(),
+        }
+    }
+
     /// The fault begins. It is the same for open sessions as for new ones.
     pub(super) async fn strike(&mut self) {
         match &mut self.cause {

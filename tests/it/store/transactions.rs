@@ -206,6 +206,34 @@ async fn an_abandoned_statement_is_cancelled_and_frees_its_place() {
 }
 
 #[tokio::test]
+async fn a_pooler_outlives_what_was_cancelled_while_its_server_stood_still() {
+    let (postgres, pooler) = both_ways().await;
+    let proxy = FaultProxy::in_front_of(pooler.port()).await;
+    let through = pooler
+        .url()
+        .replace(&pooler.port().to_string(), &proxy.port().to_string());
+    let stand = Stand::with(&through, &[("BUDGETD__DATABASE__STATEMENT_TIMEOUT", "2s")]);
+    let ask = || {
+        let asked = stand
+            .store
+            .read(async |transaction| transaction.rows("SELECT 1", &[]).await);
+        within("a read", asked)
+    };
+    ask().await.expect("the server is well");
+
+    postgres.freeze();
+    let abandoned = tokio::time::timeout(BRIEF, ask()).await;
+    abandoned.expect_err("nobody answers");
+    ask().await.expect_err("nobody answers");
+    postgres.thaw();
+    wait::until("nobody is left", wait::PATIENCE, async || {
+        (proxy.open() == 0).then_some(())
+    })
+    .await;
+    ask().await.expect("the pooler is there");
+}
+
+#[tokio::test]
 async fn a_read_that_loses_its_connection_is_done_again_and_a_write_is_not() {
     let (postgres, pooler) = both_ways().await;
     for url in [postgres.url(), pooler.url()] {

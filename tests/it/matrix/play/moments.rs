@@ -31,7 +31,7 @@ impl Play<'_> {
         );
         let began = written(&began.await);
         if holds {
-            self.goes_down(0, began).await;
+            self.goes_down(0, began, Phase::Starting).await;
             self.see(Phase::Starting, self.effect).await;
             let (code, ended) = self.exits(deadline + bounds::exit()).await;
             let took = between(spawned, ended);
@@ -48,7 +48,7 @@ impl Play<'_> {
         self.note("gate open", between(began, opened), bounds::at_once());
         match self.effect {
             Effect::Down(_) => {
-                self.goes_down(0, began).await;
+                self.goes_down(0, began, Phase::Serving).await;
                 self.see(Phase::Serving, self.effect).await;
                 self.comes_back(2, "ready", Phase::Serving).await;
             }
@@ -67,7 +67,7 @@ impl Play<'_> {
         let struck = self.strike().await;
         match self.effect {
             Effect::Down(_) => {
-                self.goes_down(1, struck).await;
+                self.goes_down(1, struck, Phase::Starting).await;
                 self.see(Phase::Starting, self.effect).await;
                 latch.set(Mode::Pass).await;
                 self.latch_is_up().await;
@@ -113,7 +113,7 @@ impl Play<'_> {
         let struck = self.strike().await;
         match self.effect {
             Effect::Down(_) => {
-                self.goes_down(1, struck).await;
+                self.goes_down(1, struck, Phase::Serving).await;
                 self.see(Phase::Serving, self.effect).await;
                 load.settle(true);
                 self.work_goes_on(&load).await;
@@ -142,7 +142,7 @@ impl Play<'_> {
         let struck = self.strike().await;
         match self.effect {
             Effect::Down(_) => {
-                self.goes_down(1, struck).await;
+                self.goes_down(1, struck, Phase::Draining).await;
                 self.see(Phase::Draining, self.effect).await;
             }
             Effect::Up { .. } => {
@@ -174,7 +174,7 @@ impl Play<'_> {
         .await;
         let struck = self.strike().await;
         if let Effect::Down(_) = self.effect {
-            self.goes_down(1, struck).await;
+            self.goes_down(1, struck, Phase::Serving).await;
             self.see(Phase::Serving, self.effect).await;
             assert!(self.daemon().lines_of("config_reloaded").is_empty());
         }
@@ -236,7 +236,7 @@ impl Play<'_> {
         let struck = self.strike().await;
         match self.effect {
             Effect::Down(_) => {
-                self.goes_down(1, struck).await;
+                self.goes_down(1, struck, Phase::Serving).await;
                 self.see(Phase::Serving, self.effect).await;
                 self.comes_back(3, "recovered", Phase::Serving).await;
             }

@@ -56,6 +56,16 @@ impl Program {
         }
     }
 
+    /// What it wrote; a pooler tells more of what its clients see than the server.
+    pub(super) fn log(&self) -> String {
+        match self {
+            Self::Postgres(postgres) => postgres.log(),
+            Self::Pooled(postgres, pooler) => format!("{}{}", pooler.log(), postgres.log()),
+            Self::Redis(redis) => redis.log(),
+            Self::Website(_) => String::new(),
+        }
+    }
+
     pub(super) async fn suffer(&mut self, blow: Blow) {
         match blow {
             Blow::Freeze => server!(self, server => server.freeze()),
