@@ -42,6 +42,11 @@ impl Roll {
         self.all.get(*self.places.get(name)?)
     }
 
+    /// How many stand before it.
+    pub fn place(&self, name: &Name) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
     /// Those that count and are not `ok`, in start order.
     pub fn wrong(&self) -> impl Iterator<Item = &Arc<DependencyHealth>> {
         self.wrong.iter().filter_map(|&place| self.all.get(place))

@@ -54,8 +54,8 @@ pub(crate) struct Core {
     gate_opens: bool,
     next_id: u32,
     sequence: u64,
-    /// What readers see of the live ones.
-    roll: Roll,
+    /// What readers see of the live ones, in the same order.
+    pub(super) roll: Roll,
     /// Readers have not seen it yet.
     changed: bool,
     timeline: Arc<Timeline>,
@@ -276,6 +276,7 @@ impl Core {
         }
         self.touch(id, now);
         if let_pass != lets_pass {
+            self.count_awaited();
             for dependent in self.dependents.get(&id).cloned().unwrap_or_default() {
                 self.review_needs(dependent, now);
             }

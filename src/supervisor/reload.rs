@@ -43,6 +43,8 @@ pub(crate) struct Staged {
     /// A node for each dependency: the live one where it can stay, else a
     /// candidate.
     nodes: Vec<NodeId>,
+    /// What the swap waits for: counted anew when somebody goes up or down.
+    awaited: Vec<Awaited>,
 }
 
 impl Staged {
@@ -67,6 +69,7 @@ impl Staged {
 }
 
 /// Something the swap waits for.
+#[derive(Debug, Clone, Copy)]
 struct Awaited {
     node: NodeId,
     deadline: Duration,
@@ -104,16 +107,16 @@ impl Core {
             dependencies,
             graph,
             nodes,
+            awaited: Vec::new(),
         });
+        self.count_awaited();
     }
 
     /// The live node that can go on for `dependency`: same address, same
     /// credentials, or not watched before and after.
     fn keeper(&self, dependency: &Dependency) -> Option<NodeId> {
-        let id = *self
-            .live
-            .iter()
-            .find(|id| self.nodes[id].name() == &dependency.name)?;
+        let place = self.roll.place(&dependency.name)?;
+        let id = *self.live.get(place)?;
         let old = &self.nodes[&id].config;
         let same_server =
             old.is_watched() && dependency.is_watched() && old.target == dependency.target;
@@ -121,6 +124,14 @@ impl Core {
             && !dependency.is_watched()
             && (old.policy == Policy::Disabled) == (dependency.policy == Policy::Disabled);
         (same_server || same_rest).then_some(id)
+    }
+
+    /// Somebody went up or down: the swap may wait for less, or for more.
+    pub(super) fn count_awaited(&mut self) {
+        if let Some(mut staged) = self.staged.take() {
+            staged.awaited = self.awaited(&staged);
+            self.staged = Some(staged);
+        }
     }
 
     /// Everything that would make readiness dip if the swap happened now.
@@ -150,7 +161,7 @@ impl Core {
 
     pub(super) fn staged_expires_at(&self) -> Option<Instant> {
         let staged = self.staged.as_ref()?;
-        let awaited = self.awaited(staged).into_iter();
+        let awaited = staged.awaited.iter();
         awaited
             .filter_map(|awaited| staged.since.checked_add(awaited.deadline))
             .min()
@@ -161,8 +172,7 @@ impl Core {
         let Some(staged) = self.staged.take() else {
             return;
         };
-        let awaited = self.awaited(&staged);
-        if awaited.is_empty() {
+        if staged.awaited.is_empty() {
             let applied = self.swap(staged, now);
             self.outputs.push(Output::Reloaded(Ok(applied)));
             return;
@@ -171,7 +181,8 @@ impl Core {
             let end = staged.since.checked_add(awaited.deadline);
             end.is_some_and(|end| end <= now.instant)
         };
-        let mut problems: Vec<String> = awaited
+        let mut problems: Vec<String> = staged
+            .awaited
             .iter()
             .filter(expired)
             .map(|awaited| self.complaint(awaited))

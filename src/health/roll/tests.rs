@@ -60,6 +60,8 @@ fn one_is_found_by_its_name_and_a_stranger_is_not_let_in() {
     let mut roll = Roll::from_iter([dependency(0, Policy::Required, Status::Ok)]);
     assert_eq!(roll.get("d0").map(|found| found.status), Some(Status::Ok));
     assert!(roll.get("d1").is_none());
+    let place = |name: &str| roll.place(&name.parse().unwrap());
+    assert_eq!((place("d0"), place("d1")), (Some(0), None));
     roll.update(dependency(1, Policy::Required, Status::Error));
     assert_eq!((roll.len(), names(roll.wrong())), (1, vec![""; 0]));
     assert!(roll.tally().verdict().all_up);
