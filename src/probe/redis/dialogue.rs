@@ -2,7 +2,7 @@
 //! library: it keeps buffers of 16 KiB for each connection, and what is said
 //! here fits into a line.
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify;
@@ -59,7 +59,7 @@ impl Dialogue {
             if self.owed == 0 || sent.is_err() {
                 return match redis::parse_redis_value(&answer) {
                     Ok(value) => Ok(value.extract_error()),
-                    Err(error) => Err(classify::failure(&RedisError::from(error))),
+                    Err(error) => Err(classify::failure(&error)),
                 };
             }
         }
@@ -74,7 +74,7 @@ impl Dialogue {
                 Ok(_) => {}
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn send(&mut self) -> std::io::Result<()> {
@@ -92,8 +92,7 @@ impl Dialogue {
     async fn hear(&mut self) -> Result<Vec<u8>, Failure> {
         loop {
             if let Some(length) = length(&self.heard)? {
-                let rest = self.heard.split_off(length);
-                return Ok(std::mem::replace(&mut self.heard, rest));
+                return Ok(self.heard.drain(..length).collect());
             }
             let read = self.stream.read_buf(&mut self.heard).await;
             if read.map_err(|error| net::failure(&error))? == 0 {
