@@ -234,7 +234,7 @@ impl<'a> Daemon<'a> {
         let mut supervising = JoinSet::new();
         supervising.spawn(supervisor.run(stop_supervisor.clone()));
         Ok(Self {
-            reloads: Reloads::new(sources, loaded, coming, telemetry),
+            reloads: Reloads::new(sources, config.load_full(), loaded, coming, telemetry),
             config,
             began,
             served: false,

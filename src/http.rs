@@ -3,7 +3,7 @@
 //!
 //! The way of a request: `server` accepts and seats a connection,
 //! `connection` drives hyper under the deadlines of an idle client, a slow
-//! header and a stalled write, `service` answers health at once and hands
+//! header and a stalled write, `wire` does without hyper while a client rests, `service` answers health at once and hands
 //! everything else to a router under a body limit and a deadline.
 //!
 //! Nothing here asks a dependency anything: health is read from the snapshot,
@@ -22,6 +22,8 @@ mod framing;
 mod server;
 
 mod connection;
+
+mod wire;
 
 mod memory;
 

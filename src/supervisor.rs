@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::panic;
 use std::sync::Arc;
 
+use futures_channel::mpsc::{UnboundedSender, unbounded};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -93,7 +94,9 @@ pub struct Supervisor {
 }
 
 struct Running {
-    orders: mpsc::UnboundedSender<Order>,
+    /// Of those that take little room: each monitor has one, which holds an
+    /// order at most.
+    orders: UnboundedSender<Order>,
     task: AbortHandle,
 }
 
@@ -251,7 +254,7 @@ impl Supervisor {
                 Output::Check { node, order } => {
                     if let Some(running) = self.running.get(&node) {
                         // A monitor that is gone is noticed by its end.
-                        let _ = running.orders.send(order);
+                        let _ = running.orders.unbounded_send(order);
                     }
                 }
                 Output::Retire(node) => {
@@ -288,7 +291,7 @@ impl Supervisor {
     }
 
     fn spawn(&mut self, node: NodeId, generation: u32, probe: Arc<dyn Probe>) {
-        let (orders, ordered) = mpsc::unbounded_channel();
+        let (orders, ordered) = unbounded();
         let monitor = Monitor {
             node,
             generation,

@@ -17,7 +17,7 @@ pub(super) struct Reloads<'a> {
     sources: Sources,
     /// What the process started with, for the keys that only a restart brings
     /// into force.
-    started: Config,
+    started: Arc<Config>,
     /// What the last reload brought.
     loaded: Loaded,
     coming: Coming,
@@ -33,13 +33,14 @@ pub(super) type Outcome = Result<(Loaded, Applied), Vec<String>>;
 impl<'a> Reloads<'a> {
     pub(super) fn new(
         sources: Sources,
+        started: Arc<Config>,
         loaded: Loaded,
         coming: Coming,
         telemetry: &'a Telemetry,
     ) -> Self {
         Self {
             sources,
-            started: loaded.config.clone(),
+            started,
             loaded,
             coming,
             telemetry,

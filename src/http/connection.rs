@@ -11,26 +11,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::activity::{Activity, End, Stage};
 use super::error;
-use super::exchange::ResponseBody;
 use super::transport::{Transport, Watched};
+use super::wire::{Answer, Wire};
 
-/// The largest head of a request, in bytes: `431` above it. Bearer tokens with
-/// many claims and a browser's cookies fit several times over.
-const MAX_HEAD: usize = 32 * 1024;
-
-/// The largest read buffer of a connection, in bytes.
-const MAX_BUFFER: usize = 64 * 1024;
+/// How long a connection waits for the next request before it rests: who asks
+/// one thing after the other is not made to wait for buffers.
+const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a connection that was accepted during shutdown may take to send
 /// its first byte.
@@ -73,35 +66,17 @@ pub(super) enum Ended {
 
 /// Serves a connection until one side has enough of it, or `stop` is cancelled
 /// and no request is on its way any more.
-pub(super) async fn serve<T, S>(
+pub(super) async fn serve<T: Transport, S: Answer>(
     transport: T,
     activity: Arc<Activity>,
     service: S,
     deadlines: Deadlines,
     stop: CancellationToken,
-) -> Ended
-where
-    T: Transport,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<ResponseBody>,
-            Error = std::convert::Infallible,
-        > + Unpin,
-    S::Future: Unpin,
-{
-    let io = TokioIo::new(Watched::new(transport, activity.clone()));
-    let hyper = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        // Who has closed his half (`nc -N`) still waits for his answer.
-        .half_close(true)
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_BUFFER)
-        .serve_connection(io, service);
+) -> Ended {
     let now = Instant::now();
     let mut driver = Driver {
         end: activity.end(),
-        hyper,
+        wire: Wire::new(Watched::new(transport, activity.clone()), service),
         changes: activity.changes(),
         activity,
         deadlines,
@@ -111,17 +86,19 @@ where
         timer: Box::pin(sleep_until(now + deadlines.idle)),
         stop: Box::pin(stop.cancelled_owned()),
         stopping: Stopping::No,
+        may_rest: true,
     };
     let ended = (&mut driver).await;
     let Driver {
         end,
-        hyper,
+        wire,
         activity,
         ..
     } = driver;
     drop(end);
-    let transport = hyper.into_parts().io.into_inner().into_inner();
-    finish(transport, &activity, ended).await;
+    if let Some(transport) = wire.into_transport() {
+        finish(transport, &activity, ended).await;
+    }
     ended
 }
 
@@ -138,17 +115,17 @@ enum Stopping {
     Told,
 }
 
-struct Driver<T: Transport, S>
-where
-    S: Service<
-            Request<Incoming>,
-            Response = Response<ResponseBody>,
-            Error = std::convert::Infallible,
-        >,
-{
+/// What comes of a deadline.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Rest,
+    End(Ended),
+}
+
+struct Driver<T: Transport, S: Answer> {
     /// Stands first, because fields are dropped in their order.
     end: End,
-    hyper: http1::Connection<TokioIo<Watched<T>>, S>,
+    wire: Wire<T, S>,
     activity: Arc<Activity>,
     deadlines: Deadlines,
     /// The number of changes of stage that have been seen.
@@ -160,18 +137,12 @@ where
     timer: Pin<Box<Sleep>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopping: Stopping,
+    /// It has not rested yet since the stage changed: bytes that begin no
+    /// request wake it once.
+    may_rest: bool,
 }
 
-impl<T, S> Future for Driver<T, S>
-where
-    T: Transport,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<ResponseBody>,
-            Error = std::convert::Infallible,
-        > + Unpin,
-    S::Future: Unpin,
-{
+impl<T: Transport, S: Answer> Future for Driver<T, S> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -181,14 +152,14 @@ where
             // the peer's doing and ends the connection like any close. It shuts
             // the transport down itself, for only then does it wait until what
             // it has buffered is written.
-            if let Poll::Ready(result) = Pin::new(&mut this.hyper).poll(cx) {
+            if let Poll::Ready(result) = this.wire.poll(cx) {
                 return Poll::Ready(this.ended(result.err().as_ref()));
             }
             this.observe();
             if this.follow_stop(cx) {
                 continue;
             }
-            let Some((deadline, ended)) = this.deadline() else {
+            let Some((deadline, due)) = this.deadline() else {
                 return Poll::Pending;
             };
             if deadline < this.timer.deadline() {
@@ -197,24 +168,22 @@ where
             if this.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if deadline <= Instant::now() {
-                return Poll::Ready(ended);
+            if deadline > Instant::now() {
+                this.timer.as_mut().reset(deadline);
+                continue;
             }
-            this.timer.as_mut().reset(deadline);
+            match due {
+                Due::End(ended) => return Poll::Ready(ended),
+                Due::Rest => {
+                    this.may_rest = false;
+                    this.wire.rest();
+                }
+            }
         }
     }
 }
 
-impl<T, S> Driver<T, S>
-where
-    T: Transport,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<ResponseBody>,
-            Error = std::convert::Infallible,
-        > + Unpin,
-    S::Future: Unpin,
-{
+impl<T: Transport, S: Answer> Driver<T, S> {
     /// How hyper came to its end. It answers all that it cannot parse, apart
     /// from the preface of HTTP/2.
     fn ended(&self, error: Option<&hyper::Error>) -> Ended {
@@ -239,6 +208,7 @@ where
         if changes != self.changes {
             self.changes = changes;
             self.since = now;
+            self.may_rest = true;
         }
         if wrote {
             self.last_write = now;
@@ -253,11 +223,12 @@ where
                     until: Instant::now() + FIRST_BYTE_GRACE,
                 };
                 self.activity.ask_for_unread();
+                self.wire.wake();
                 true
             }
             Stopping::AfterHead { .. } if !self.expects_request() => {
                 self.stopping = Stopping::Told;
-                Pin::new(&mut self.hyper).graceful_shutdown();
+                self.wire.shut_down();
                 true
             }
             _ => false,
@@ -277,24 +248,39 @@ where
         }
     }
 
-    fn deadline(&self) -> Option<(Instant, Ended)> {
-        if self.activity.is_write_blocked() {
+    fn deadline(&self) -> Option<(Instant, Due)> {
+        let slow_reader = || {
             let since = self.last_write.max(self.since);
-            return Some((since + self.deadlines.write, Ended::SlowReader));
+            (since + self.deadlines.write, Due::End(Ended::SlowReader))
+        };
+        if self.activity.is_write_blocked() {
+            return Some(slow_reader());
         }
+        let idle = Due::End(Ended::Idle);
         match self.activity.stage() {
-            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => {
-                Some((until, Ended::Idle))
+            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => Some((until, idle)),
+            Stage::Idle if self.can_rest() => {
+                let rest = REST_AFTER.min(self.deadlines.idle);
+                Some((self.since + rest, Due::Rest))
             }
-            Stage::Idle => Some((self.since + self.deadlines.idle, Ended::Idle)),
-            Stage::Head => Some((self.since + self.deadlines.head, Ended::SlowHead)),
+            Stage::Idle => Some((self.since + self.deadlines.idle, idle)),
+            Stage::Head => {
+                let end = Due::End(Ended::SlowHead);
+                Some((self.since + self.deadlines.head, end))
+            }
             // The service owns this deadline: it can still answer.
             Stage::Handling => None,
-            Stage::Responding => {
-                let since = self.last_write.max(self.since);
-                Some((since + self.deadlines.write, Ended::SlowReader))
-            }
+            Stage::Responding => Some(slow_reader()),
         }
+    }
+
+    /// Whether hyper holds nothing but bytes that arrived after a request.
+    fn can_rest(&self) -> bool {
+        self.may_rest
+            && self.stopping == Stopping::No
+            && self.activity.owes_nothing()
+            && !self.activity.was_refused()
+            && !self.activity.left_body_unread()
     }
 }
 

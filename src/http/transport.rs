@@ -17,17 +17,29 @@ use super::error;
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether bytes wait in the kernel that the runtime has not seen yet.
     fn has_unread(&self) -> bool;
+
+    /// Ready when reading may find bytes, an end or an error; it may find
+    /// nothing, too.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 impl Transport for TcpStream {
     fn has_unread(&self) -> bool {
         peek(&SockRef::from(self))
     }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
+    }
 }
 
 impl Transport for UnixStream {
     fn has_unread(&self) -> bool {
         peek(&SockRef::from(self))
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
     }
 }
 
@@ -43,6 +55,10 @@ impl Transport for tokio::io::DuplexStream {
     fn has_unread(&self) -> bool {
         false
     }
+
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 }
 
 /// A transport whose activity is watched.
@@ -55,6 +71,8 @@ pub(super) struct Watched<T> {
     activity: Arc<Activity>,
     /// What is still to be written in place of hyper's refusal.
     refusal: Bytes,
+    /// What is to be read again before anything else.
+    returned: Bytes,
 }
 
 impl<T: Transport> Watched<T> {
@@ -63,7 +81,17 @@ impl<T: Transport> Watched<T> {
             inner,
             activity,
             refusal: Bytes::new(),
+            returned: Bytes::new(),
         }
+    }
+
+    /// Gives back what was read last, as if it arrived now.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.returned = bytes;
+    }
+
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_readable(cx)
     }
 
     pub(super) fn into_inner(self) -> T {
@@ -96,7 +124,13 @@ impl<T: Transport> AsyncRead for Watched<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let result = if self.returned.is_empty() {
+            Pin::new(&mut self.inner).poll_read(cx, buffer)
+        } else {
+            let count = buffer.remaining().min(self.returned.len());
+            buffer.put_slice(&self.returned.split_to(count));
+            Poll::Ready(Ok(()))
+        };
         // Empty lines between requests are no beginning (RFC 9112, 2.2).
         let begins = |byte: &u8| !matches!(byte, b'\r' | b'\n');
         if self.activity.stage() == Stage::Idle && buffer.filled()[before..].iter().any(begins) {

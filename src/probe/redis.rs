@@ -1,13 +1,10 @@
 //! Redis: an answered PING over a session of its own.
 
-use std::fmt;
-
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 
-use super::driver::Driver;
 use super::{Probe, Session};
 use crate::config::{Address, RedisTarget};
 use crate::dependency::{ErrorKind, Failure, Observation};
@@ -15,7 +12,10 @@ use crate::net::tls::{Roots, Verify};
 use crate::net::{self, Stream};
 
 mod classify;
+mod dialogue;
 mod login;
+
+use dialogue::Dialogue;
 
 pub use classify::failure;
 
@@ -34,37 +34,20 @@ impl RedisProbe {
 impl Probe for RedisProbe {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Session>, Failure>> {
         async move {
-            let (connection, driver) = open(&self.target).await?;
-            Ok(Box::new(RedisSession {
-                connection,
-                driver: Driver::new(driver.map(|()| net::closed())),
-            }) as Box<dyn Session>)
+            let dialogue = begin(&self.target).await?;
+            Ok(Box::new(RedisSession(dialogue)) as Box<dyn Session>)
         }
         .boxed()
     }
 }
 
-struct RedisSession {
-    connection: MultiplexedConnection,
-    driver: Driver,
-}
-
-impl fmt::Debug for RedisSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSession")
-            .field("driver", &self.driver)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+struct RedisSession(Dialogue);
 
 impl Session for RedisSession {
     fn check(&mut self) -> BoxFuture<'_, Result<Observation, Failure>> {
         async move {
-            let ping = redis::cmd("PING");
-            let answer = self
-                .driver
-                .run(ping.query_async::<Value>(&mut self.connection))
-                .await?;
+            let answer = self.0.ask(&redis::cmd("PING")).await?;
             match answer.map_err(|error| failure(&error))? {
                 Value::SimpleString(_) | Value::BulkString(_) => Ok(Observation::default()),
                 _ => Err(Failure::new(
@@ -77,10 +60,7 @@ impl Session for RedisSession {
     }
 
     fn lost(&mut self) -> BoxFuture<'_, ()> {
-        async move {
-            self.driver.ended().await;
-        }
-        .boxed()
+        self.0.ended().boxed()
     }
 }
 
@@ -92,8 +72,7 @@ impl Session for RedisSession {
 pub async fn open(
     target: &RedisTarget,
 ) -> Result<(MultiplexedConnection, BoxFuture<'static, ()>), Failure> {
-    let mut stream = transport(target).await?;
-    login::log_in(&mut stream, target).await?;
+    let stream = begin(target).await?.into_stream();
     // Credentials and database are settled: the library has nothing to say.
     let settled = RedisConnectionInfo::default().set_skip_set_lib_name();
     let patient = AsyncConnectionConfig::new()
@@ -103,6 +82,13 @@ pub async fn open(
         .await
         .map_err(|error| failure(&error))?;
     Ok((connection, driver.boxed()))
+}
+
+/// Connects, logs in and selects the database.
+async fn begin(target: &RedisTarget) -> Result<Dialogue, Failure> {
+    let mut dialogue = Dialogue::new(transport(target).await?);
+    login::log_in(&mut dialogue, target).await?;
+    Ok(dialogue)
 }
 
 async fn transport(target: &RedisTarget) -> Result<Stream, Failure> {

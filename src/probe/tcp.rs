@@ -1,10 +1,13 @@
 //! Any TCP server: it accepts.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::habit::Habit;
 use super::{Probe, Session};
@@ -104,13 +107,19 @@ impl Session for TcpSession {
 /// nothing more is read, and the end of the connection goes unnoticed.
 async fn drain(stream: &mut Stream) {
     const BOUND: usize = 64 * 1024;
-    let mut buffer = [0; 512];
     let mut taken = 0;
-    while taken < BOUND {
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(count) => taken += count,
+    poll_fn(|cx| {
+        // Here it takes no memory while nothing comes.
+        let mut bytes = [0; 512];
+        while taken < BOUND {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            match (read, buffer.filled().len()) {
+                (Err(_), _) | (_, 0) => return Poll::Ready(()),
+                (Ok(()), count) => taken += count,
+            }
         }
-    }
-    std::future::pending::<()>().await;
+        Poll::Pending
+    })
+    .await;
 }

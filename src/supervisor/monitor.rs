@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::{FutureExt, StreamExt};
 use rand::RngExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -93,17 +95,17 @@ struct Open {
 
 impl Monitor {
     /// Watches until there are no more orders.
-    pub(crate) async fn run(self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    pub(crate) async fn run(self, mut orders: UnboundedReceiver<Order>) {
         let mut open: Option<Open> = None;
         loop {
             tokio::select! {
-                order = orders.recv() => {
+                order = orders.next() => {
                     let Some(order) = order else { return };
                     let began = Instant::now();
                     let mut checked = tokio::select! {
                         checked = self.check(&mut open, order) => checked,
                         // No order comes during a check; only their end does.
-                        None = orders.recv() => return,
+                        None = orders.next() => return,
                     };
                     checked.took = began.elapsed();
                     self.send(Report::Checked(checked));
@@ -125,13 +127,15 @@ impl Monitor {
         });
     }
 
+    /// What is done once in a while is boxed, for there may be thousands of
+    /// monitors, and each takes as much room as its largest step.
     async fn check(&self, open: &mut Option<Open>, order: Order) -> Checked {
         let Some(mut current) = open.take() else {
-            return self.check_fresh(open, order).await;
+            return self.check_fresh(open, order).boxed().await;
         };
         let renew_after = current.renew_after.min(OLDEST.saturating_sub(order.pause));
         if order.fresh || current.since.elapsed() >= renew_after {
-            return self.renew(open, current, order).await;
+            return self.renew(open, current, order).boxed().await;
         }
         let (result, overslept) = ask(current.session.as_mut(), order.timeout).await;
         match result {
@@ -143,7 +147,7 @@ impl Monitor {
             // Poolers and idle timeouts close sessions; a new one decides.
             Err(failure) if failure.kind == ErrorKind::Closed => {
                 drop(current);
-                self.check_fresh(open, order).await
+                self.check_fresh(open, order).boxed().await
             }
             Err(failure) => Checked::of(Err(failure), overslept),
         }

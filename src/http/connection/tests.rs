@@ -3,11 +3,13 @@
 use std::future::{Ready, ready};
 
 use bytes::Bytes;
+use hyper::Response;
 use hyper::service::service_fn;
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::sleep;
 
 use super::*;
+use crate::http::exchange::ResponseBody;
 use crate::http::tests::support::Client;
 
 const DEADLINES: Deadlines = Deadlines {
@@ -77,6 +79,23 @@ async fn a_head_has_its_time_from_its_first_byte() {
     .await;
     assert_eq!(ended, Ended::SlowHead);
     assert_eq!(after.as_secs(), 60 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_came_with_the_request_before_it_is_kept_and_has_its_time() {
+    let (ended, after) = run(4096, "x", CancellationToken::new(), async |mut client| {
+        let (begin, end) = REQUEST.split_at(7);
+        client.send(&[REQUEST, begin].concat()).await;
+        assert_eq!(client.answer().await.status, 200);
+        sleep(Duration::from_secs(1)).await;
+        client.send(&[end, begin].concat()).await;
+        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.answer().await.status, 408);
+        client.closed().await;
+    })
+    .await;
+    assert_eq!(ended, Ended::SlowHead);
+    assert_eq!(after, Duration::from_secs(1 + 5) + REST_AFTER);
 }
 
 #[tokio::test(start_paused = true)]

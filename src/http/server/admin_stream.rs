@@ -71,4 +71,11 @@ impl Transport for AdminStream {
             Self::Unix(stream) => stream.has_unread(),
         }
     }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_readable(cx),
+            Self::Unix(stream) => stream.poll_readable(cx),
+        }
+    }
 }

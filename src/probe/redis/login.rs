@@ -4,37 +4,30 @@
 //! is told from a server that is full, loading or locked.
 
 use redis::{Cmd, RedisError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::classify;
+use super::dialogue::Dialogue;
 use crate::config::RedisTarget;
 use crate::dependency::{ErrorKind, Failure};
-use crate::net::{self, Stream};
-
-/// The longest answer to a log-in that is listened to, in bytes. All of them
-/// are one line.
-const MAX_ANSWER: usize = 4 * 1024;
 
 /// Logs in, selects the database and tells the server our name.
-pub(super) async fn log_in(stream: &mut Stream, target: &RedisTarget) -> Result<(), Failure> {
+pub(super) async fn log_in(dialogue: &mut Dialogue, target: &RedisTarget) -> Result<(), Failure> {
     if let Some(auth) = auth(target) {
-        ask(stream, &auth)
-            .await?
-            .map_err(|error| refused_auth(&error))?;
+        let answer = dialogue.ask(&auth).await?;
+        answer.map_err(|error| refused_auth(&error))?;
     }
     if target.database != 0 {
         let select = redis::cmd("SELECT").arg(target.database).to_owned();
-        ask(stream, &select)
-            .await?
-            .map_err(|error| refused_select(&error, target.database))?;
+        let answer = dialogue.ask(&select).await?;
+        answer.map_err(|error| refused_select(&error, target.database))?;
     }
     let name = redis::cmd("CLIENT")
         .arg("SETNAME")
         .arg("budgetd")
         .to_owned();
-    match ask(stream, &name).await? {
+    match dialogue.ask(&name).await? {
         Err(error) if !is_about_the_name(&error) => Err(classify::failure(&error)),
-        Ok(()) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -82,42 +75,6 @@ fn refused_select(error: &RedisError, database: u32) -> Failure {
         );
     }
     classify::failure(error)
-}
-
-/// One command and its answer: done, or refused.
-async fn ask(stream: &mut Stream, command: &Cmd) -> Result<Result<(), RedisError>, Failure> {
-    // A server that turns us away says why and closes, so that writing fails
-    // while the reason waits to be read: what is read decides.
-    let written = stream.write_all(&command.get_packed_command()).await;
-    let answer = match (read_line(stream).await, written) {
-        (Ok(answer), _) => answer,
-        (Err(_), Err(error)) => return Err(net::failure(&error)),
-        (Err(failure), Ok(())) => return Err(failure),
-    };
-    match redis::parse_redis_value(&answer) {
-        Ok(value) => Ok(value.extract_error().map(|_done| ())),
-        Err(error) => Err(classify::failure(&error)),
-    }
-}
-
-/// Reads one line, or as much of something else as it takes to know it.
-async fn read_line(stream: &mut Stream) -> Result<Vec<u8>, Failure> {
-    let other = || {
-        Failure::new(
-            ErrorKind::Protocol,
-            "the peer does not speak the Redis protocol",
-        )
-    };
-    let mut line = Vec::new();
-    while !line.ends_with(b"\n") {
-        let byte = stream.read_u8().await.map_err(|e| net::failure(&e))?;
-        line.push(byte);
-        let answers = matches!(line.first(), Some(b'+' | b'-' | b':' | b'$' | b'_'));
-        if !answers || line.len() > MAX_ANSWER {
-            return Err(other());
-        }
-    }
-    Ok(line)
 }
 
 #[cfg(test)]
