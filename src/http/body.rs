@@ -1,18 +1,25 @@
 //! The body of a request: limited in size, and never waited for in vain.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::memory::Share;
+use wait::{End, Wait};
+
+pub(super) mod wait;
+
+/// What a piece of a body takes beside its bytes, in bytes: it is kept in an
+/// allocation and in a list.
+const PIECE: usize = 64;
 
 /// Why a body could not be read. The response becomes 413, 503 or 408 whatever the
 /// handler makes of this.
@@ -95,8 +102,9 @@ pub(super) struct GuardedBody<B: Body> {
     limit: BodyLimit,
     received: usize,
     idle_timeout: Duration,
+    places: Arc<Semaphore>,
     /// Made when a handler first waits.
-    timer: Option<Pin<Box<Sleep>>>,
+    wait: Option<Wait>,
     activity: Arc<Activity>,
 }
 
@@ -105,6 +113,7 @@ impl<B: Body> GuardedBody<B> {
         inner: B,
         limit: BodyLimit,
         idle_timeout: Duration,
+        places: Arc<Semaphore>,
         activity: Arc<Activity>,
     ) -> Self {
         Self {
@@ -112,9 +121,38 @@ impl<B: Body> GuardedBody<B> {
             limit,
             received: 0,
             idle_timeout,
-            timer: None,
+            places,
+            wait: None,
             activity,
         }
+    }
+
+    /// Waits for bytes; ends when that is in vain.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let now = Instant::now();
+        if self.wait.is_none() {
+            self.wait = Wait::begin(&self.places, now);
+        }
+        let fate = &*self.limit.0;
+        let end = match &mut self.wait {
+            Some(wait) => {
+                if !fate.waiting.swap(true, Relaxed) {
+                    wait.next(now, self.idle_timeout);
+                }
+                wait.poll(cx, now)
+            }
+            None => Poll::Ready(End::Crowded),
+        };
+        end.map(|end| match end {
+            End::Idle => {
+                fate.too_slow.store(true, Relaxed);
+                BodyError::TooSlow
+            }
+            End::Crowded => {
+                fate.crowded.store(true, Relaxed);
+                BodyError::Crowded
+            }
+        })
     }
 
     fn too_large(&self) -> BodyError {
@@ -144,18 +182,7 @@ where
         }
         let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                let timer = this
-                    .timer
-                    .get_or_insert_with(|| Box::pin(sleep(this.idle_timeout)));
-                let waiting = &this.limit.0.waiting;
-                if !waiting.swap(true, Relaxed) {
-                    timer.as_mut().reset(Instant::now() + this.idle_timeout);
-                }
-                ready!(timer.as_mut().poll(cx));
-                this.limit.0.too_slow.store(true, Relaxed);
-                return Poll::Ready(Some(Err(BodyError::TooSlow)));
-            }
+            Poll::Pending => return this.poll_wait(cx).map(|error| Some(Err(error))),
         };
         this.limit.0.waiting.store(false, Relaxed);
         Poll::Ready(match frame {
@@ -164,15 +191,20 @@ where
                 this.received = this.received.saturating_add(length);
                 if this.received > this.limit.get() {
                     Some(Err(this.too_large()))
-                } else if !this.limit.0.share.grow(length) {
+                } else if !this.limit.0.share.grow(PIECE + length) {
                     this.limit.0.crowded.store(true, Relaxed);
                     Some(Err(BodyError::Crowded))
                 } else {
-                    Some(Ok(frame))
+                    // A piece of hyper's holds the whole of its buffer, even
+                    // one of a single byte.
+                    Some(Ok(frame.map_data(|piece| Bytes::copy_from_slice(&piece))))
                 }
             }
             Some(Err(error)) => Some(Err(BodyError::Transport(error))),
-            None => None,
+            None => {
+                this.wait = None;
+                None
+            }
         })
     }
 
@@ -190,5 +222,44 @@ impl<B: Body> Drop for GuardedBody<B> {
         if !self.inner.is_end_stream() {
             self.activity.set_body_unread(true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    /// A body in pieces of one byte, each in a buffer of its own.
+    fn pieces(
+        count: usize,
+        share: Share,
+    ) -> GuardedBody<impl Body<Data = Bytes, Error = hyper::Error> + Unpin> {
+        let piece = |_| Ok(Frame::data(Bytes::from(vec![0; 8192]).slice(7..8)));
+        GuardedBody::new(
+            StreamBody::new(stream::iter((0..count).map(piece))),
+            BodyLimit::new(usize::MAX, usize::MAX, share),
+            Duration::MAX,
+            Arc::new(Semaphore::new(0)),
+            Arc::default(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_piece_takes_its_bytes_and_no_buffer_of_others() {
+        let mut body = pieces(1, Share::default());
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(piece.try_into_mut().unwrap().capacity() < 64);
+    }
+
+    #[tokio::test]
+    async fn many_small_pieces_count_for_what_they_take() {
+        let share = Arc::<crate::http::memory::Pool>::default().share(1_000);
+        let pieces = pieces(1_000, share).collect().await;
+        assert!(matches!(pieces, Err(BodyError::Crowded)));
+        let all = self::pieces(1_000, Share::default()).collect().await;
+        assert_eq!(all.unwrap().to_bytes().len(), 1_000);
     }
 }

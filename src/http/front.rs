@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_http::cors::CorsLayer;
 
 use super::admin::{self, AdminActions};
 use super::admission::MAX_ADMIN_CONNECTIONS;
 use super::api;
+use super::body::wait;
 use super::connection::Deadlines;
 use super::cors;
 use super::health::{CacheStatistics, HealthEndpoint, Liveness};
@@ -75,6 +77,7 @@ pub struct Front {
     pub(super) settings: Settings,
     heads: Arc<Pool>,
     bodies: Arc<Pool>,
+    pub(super) waiting_bodies: Arc<Semaphore>,
     pub(super) kind: Kind,
 }
 
@@ -102,6 +105,7 @@ impl Front {
             settings: context.settings.clone(),
             heads: Arc::default(),
             bodies: Arc::default(),
+            waiting_bodies: Arc::new(Semaphore::new(wait::PLACES)),
             kind: Kind::Api,
         })
     }
@@ -116,6 +120,7 @@ impl Front {
             settings: context.settings.clone(),
             heads: Arc::default(),
             bodies: Arc::default(),
+            waiting_bodies: Arc::new(Semaphore::new(wait::PLACES)),
             kind: Kind::Admin,
         })
     }

@@ -149,6 +149,7 @@ impl ConnectionService {
             body,
             limit.clone(),
             settings.body_idle_timeout,
+            this.front.waiting_bodies.clone(),
             this.activity.clone(),
         );
         let request = Request::from_parts(parts, body);
@@ -234,7 +235,9 @@ impl ConnectionService {
         if limit.was_exceeded() {
             too_large(limit.get())
         } else if limit.was_crowded() {
-            closing(error::unavailable("too many large requests at once"))
+            closing(error::unavailable(
+                "too many large or slow requests at once",
+            ))
         } else if limit.timed_out() {
             slow_body()
         } else {

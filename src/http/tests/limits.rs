@@ -265,7 +265,7 @@ async fn large_bodies_share_what_there_is_and_small_ones_need_no_share() {
     large.send(request("import", LARGE)).await;
     let refused = large.answer().await;
     assert_eq!(refused.status, 503);
-    assert_eq!(refused.detail(), "too many large requests at once");
+    assert_eq!(refused.detail(), "too many large or slow requests at once");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(refused.header("connection"), Some("close"));
     let mut small = server.client().await;

@@ -308,3 +308,12 @@ async fn five_thousand_large_heads_are_too_many() {
     assert!(report.highest < MEMORY, "{report}");
     assert!((500.0..1_500.0).contains(&report.open), "{report}");
 }
+
+/// The same of bodies, each sent by someone who may send it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_thousand_slow_bodies_are_too_many() {
+    let report = siege(&[Manner::SlowBody]).await;
+    println!("{report}");
+    assert!(report.median() < BOUND, "{report}");
+    assert!(report.highest < MEMORY, "{report}");
+}
