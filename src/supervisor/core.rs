@@ -44,7 +44,8 @@ mod checks;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Core {
-    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    /// Boxed: a tree keeps room for more than it has.
+    pub(crate) nodes: BTreeMap<NodeId, Box<Node>>,
     /// The live ones, in start order.
     pub(crate) live: Vec<NodeId>,
     dependents: HashMap<NodeId, Vec<NodeId>>,
@@ -179,13 +180,17 @@ impl Core {
 
     /// The name of a node that readiness counts.
     pub(crate) fn live_name(&self, id: NodeId) -> Option<&Name> {
-        self.nodes.get(&id).filter(|node| node.live).map(Node::name)
+        self.nodes
+            .get(&id)
+            .filter(|node| node.live)
+            .map(|node| node.name())
     }
 
     pub(super) fn add(&mut self, config: Dependency, live: bool, now: Now) -> NodeId {
         let id = NodeId(self.next_id);
         self.next_id += 1;
-        self.nodes.insert(id, Node::new(config, live, now.wall));
+        let node = Node::new(config, live, now.wall);
+        self.nodes.insert(id, Box::new(node));
         id
     }
 
