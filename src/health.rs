@@ -198,9 +198,15 @@ impl Published {
     }
 
     /// The readiness document's checks, rendered when they are first asked for:
-    /// of a thousand snapshots a second, few are.
-    pub fn body(&self) -> &Bytes {
-        self.body.get_or_init(|| (self.render)(&self.snapshot))
+    /// of a thousand snapshots a second, few are. Nobody waits for another who
+    /// renders them at the same time.
+    pub fn body(&self) -> Bytes {
+        if let Some(body) = self.body.get() {
+            return body.clone();
+        }
+        let body = (self.render)(&self.snapshot);
+        let _ = self.body.set(body.clone());
+        body
     }
 }
 

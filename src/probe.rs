@@ -54,6 +54,7 @@ pub trait Probe: std::fmt::Debug + Send + Sync + 'static {
 /// An open session with one dependency. Dropping it closes it.
 pub trait Session: Send + 'static {
     /// Asks the dependency for an answer. Only an answer proves that it is up.
+    /// A session of which a check was dropped half-way is of no more use.
     fn check(&mut self) -> BoxFuture<'_, Result<Observation, Failure>>;
 
     /// Resolves when the peer has closed the session, and never for protocols

@@ -53,7 +53,8 @@ pub(super) struct Activity {
     crowded: AtomicBool,
     /// Bytes that are no request were told so.
     refused: AtomicBool,
-    /// What is being handled, or was last; health answers leave no trace here.
+    /// What is being handled, or was just now; health answers leave no trace
+    /// here.
     exchange: Mutex<Option<Arc<Exchange>>>,
 }
 
@@ -136,6 +137,12 @@ impl Activity {
 
     pub(super) fn response_ended(&self) {
         self.enter(Stage::Idle);
+    }
+
+    /// Nothing is kept of the last request.
+    pub(super) fn rested(&self) {
+        self.head.release();
+        *self.exchange.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn is_between_requests(&self) -> bool {
@@ -239,5 +246,26 @@ pub(super) struct End(Arc<Activity>);
 impl Drop for End {
     fn drop(&mut self) {
         self.0.cut.store(self.0.is_in_flight(), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::memory::{FREE, Pool};
+
+    #[test]
+    fn one_at_rest_holds_nothing_of_its_last_head() {
+        let pool = Arc::<Pool>::default();
+        let activity = Activity::new(pool.share(100));
+        activity.head_began();
+        assert!(activity.head_grew(FREE + 100));
+        activity.request_began();
+        activity.response_began();
+        activity.response_ended();
+        let other = pool.share(100);
+        assert!(!other.grow(FREE + 1));
+        activity.rested();
+        assert!(other.grow(FREE + 100));
     }
 }

@@ -17,8 +17,8 @@ use wait::{End, Wait};
 
 pub(super) mod wait;
 
-/// What a piece of a body takes beside its bytes, in bytes: it is kept in an
-/// allocation and in a list.
+/// What a piece of a body takes at least, in bytes: it is kept in an allocation
+/// of its own and in a list.
 const PIECE: usize = 64;
 
 /// Why a body could not be read. The response becomes 413, 503 or 408 whatever the
@@ -105,6 +105,8 @@ pub(super) struct GuardedBody<B: Body> {
     places: Arc<Semaphore>,
     /// Made when a handler first waits.
     wait: Option<Wait>,
+    /// To its end.
+    read: bool,
     activity: Arc<Activity>,
 }
 
@@ -123,6 +125,7 @@ impl<B: Body> GuardedBody<B> {
             idle_timeout,
             places,
             wait: None,
+            read: false,
             activity,
         }
     }
@@ -191,7 +194,7 @@ where
                 this.received = this.received.saturating_add(length);
                 if this.received > this.limit.get() {
                     Some(Err(this.too_large()))
-                } else if !this.limit.0.share.grow(PIECE + length) {
+                } else if !this.limit.0.share.grow(length.max(PIECE)) {
                     this.limit.0.crowded.store(true, Relaxed);
                     Some(Err(BodyError::Crowded))
                 } else {
@@ -203,6 +206,7 @@ where
             Some(Err(error)) => Some(Err(BodyError::Transport(error))),
             None => {
                 this.wait = None;
+                this.read = true;
                 None
             }
         })
@@ -219,9 +223,8 @@ where
 
 impl<B: Body> Drop for GuardedBody<B> {
     fn drop(&mut self) {
-        if !self.inner.is_end_stream() {
-            self.activity.set_body_unread(true);
-        }
+        let read = self.read || self.inner.is_end_stream();
+        self.activity.set_body_unread(!read);
     }
 }
 
@@ -232,12 +235,14 @@ mod tests {
 
     use super::*;
 
-    /// A body in pieces of one byte, each in a buffer of its own.
+    /// A body in pieces of so many bytes, each in a buffer of its own.
     fn pieces(
         count: usize,
+        length: usize,
         share: Share,
     ) -> GuardedBody<impl Body<Data = Bytes, Error = hyper::Error> + Unpin> {
-        let piece = |_| Ok(Frame::data(Bytes::from(vec![0; 8192]).slice(7..8)));
+        let buffer = || Bytes::from(vec![0; 8192]);
+        let piece = move |_| Ok(Frame::data(buffer().slice(..length)));
         GuardedBody::new(
             StreamBody::new(stream::iter((0..count).map(piece))),
             BodyLimit::new(usize::MAX, usize::MAX, share),
@@ -249,17 +254,44 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_takes_its_bytes_and_no_buffer_of_others() {
-        let mut body = pieces(1, Share::default());
+        let mut body = pieces(1, 1, Share::default());
         let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert!(piece.try_into_mut().unwrap().capacity() < 64);
     }
 
     #[tokio::test]
+    async fn whether_a_body_was_read_is_known_when_it_is_dropped() {
+        let mut body = pieces(1, 1, Share::default());
+        let activity = body.activity.clone();
+        activity.set_body_unread(true);
+        while body.frame().await.is_some() {}
+        drop(body);
+        assert!(!activity.left_body_unread());
+        let mut body = pieces(2, 1, Share::default());
+        let activity = body.activity.clone();
+        assert!(body.frame().await.is_some());
+        drop(body);
+        assert!(activity.left_body_unread());
+    }
+
+    #[tokio::test]
+    async fn what_there_is_for_two_of_the_largest_is_enough_for_two() {
+        const LARGEST: usize = 1024 * 1024;
+        let pool = Arc::<crate::http::memory::Pool>::default();
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let body = pieces(LARGEST / PIECE, PIECE, pool.share(2 * LARGEST));
+            held.push(body.limit.clone());
+            assert_eq!(body.collect().await.unwrap().to_bytes().len(), LARGEST);
+        }
+    }
+
+    #[tokio::test]
     async fn many_small_pieces_count_for_what_they_take() {
         let share = Arc::<crate::http::memory::Pool>::default().share(1_000);
-        let pieces = pieces(1_000, share).collect().await;
+        let pieces = pieces(1_000, 1, share).collect().await;
         assert!(matches!(pieces, Err(BodyError::Crowded)));
-        let all = self::pieces(1_000, Share::default()).collect().await;
+        let all = self::pieces(1_000, 1, Share::default()).collect().await;
         assert_eq!(all.unwrap().to_bytes().len(), 1_000);
     }
 }

@@ -176,6 +176,7 @@ impl<T: Transport, S: Answer> Future for Driver<T, S> {
                 Due::End(ended) => return Poll::Ready(ended),
                 Due::Rest => {
                     this.may_rest = false;
+                    this.activity.rested();
                     this.wire.rest();
                 }
             }
@@ -259,6 +260,11 @@ impl<T: Transport, S: Answer> Driver<T, S> {
         let idle = Due::End(Ended::Idle);
         match self.activity.stage() {
             Stage::Idle if let Stopping::AfterHead { until } = self.stopping => Some((until, idle)),
+            // hyper was told to close, and waits for what may be a request:
+            // an empty line came last, which begins none.
+            Stage::Idle if self.stopping == Stopping::Told && self.activity.owes_nothing() => {
+                Some((self.since, idle))
+            }
             Stage::Idle if self.can_rest() => {
                 let rest = REST_AFTER.min(self.deadlines.idle);
                 Some((self.since + rest, Due::Rest))

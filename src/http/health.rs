@@ -125,7 +125,7 @@ impl HealthEndpoint {
         let (published, phase) = self.readiness.now();
         let selection = query.map(Selection::parse).unwrap_or_default();
         if selection.is_default() {
-            return self.readiness_document(phase, published.verdict, published.body());
+            return self.readiness_document(phase, published.verdict, &published.body());
         }
         match selection.of(&published.snapshot) {
             Ok(chosen) => {

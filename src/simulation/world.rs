@@ -264,6 +264,10 @@ impl<'a> World<'a> {
 
     fn publish(&mut self) -> Result<(), String> {
         if let Some(snapshot) = self.core.snapshot() {
+            let before = self.reader.current().snapshot.sequence;
+            if snapshot.sequence != before + 1 {
+                return Err(format!("{} follows {before}", snapshot.sequence));
+            }
             if invariants::gating_up(&snapshot.dependencies) {
                 self.gating_was_up = true;
                 self.ledger.gate_opens();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use rand::RngExt;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
@@ -27,6 +28,9 @@ const LIFETIME_SPREAD: f64 = 0.1;
 pub(super) struct Connector {
     pub(super) target: Arc<PostgresTarget>,
     pub(super) max_lifetime: Duration,
+    /// Places for those that ask for a cancellation: a server that takes its
+    /// time must not collect connections without end.
+    pub(super) cancelling: Arc<Semaphore>,
     pub(super) tools: Tools,
 }
 
@@ -113,9 +117,19 @@ impl Connection {
             return;
         }
         let token = self.client.cancel_token();
-        let Connector { target, tools, .. } = self.connector;
+        let Connector {
+            target,
+            cancelling,
+            tools,
+            ..
+        } = self.connector;
+        // Without a place, or should it fail, the statement's own timeout
+        // ends it.
+        let Ok(place) = cancelling.try_acquire_owned() else {
+            return;
+        };
         let cancelling = async move {
-            // Should this fail, the statement's own timeout ends it.
+            let _place = place;
             let _ = timeout(CANCEL_TIMEOUT, cancel(&target, &token)).await;
         };
         let cancelling = tools.stop.run_until_cancelled_owned(cancelling);

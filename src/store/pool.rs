@@ -84,6 +84,7 @@ impl Pool {
         let connector = Connector {
             target: Arc::new(settings.target.clone()),
             max_lifetime: settings.max_lifetime,
+            cancelling: Arc::new(Semaphore::new(settings.pool_size)),
             tools: tools.clone(),
         };
         let patience = Some(settings.pool_timeout);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::Response;
 use hyper::service::service_fn;
 use tokio::io::{DuplexStream, duplex};
+use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use super::*;
@@ -27,6 +28,32 @@ async fn run<F: Future<Output = ()>>(
     client: impl FnOnce(Client<DuplexStream>) -> F,
 ) -> (Ended, Duration) {
     let (ours, theirs) = duplex(capacity);
+    run_over(ours, body, stop, client(Client::new(theirs))).await
+}
+
+/// The same over a socket, where a connection can rest.
+async fn run_at_rest<F: Future<Output = ()>>(
+    stop: CancellationToken,
+    client: impl FnOnce(Client<UnixStream>) -> F,
+) -> (Ended, Duration) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut theirs = Client::new(theirs);
+    let client = async {
+        theirs.send(REQUEST).await;
+        assert_eq!(theirs.answer().await.status, 200);
+        sleep(2 * REST_AFTER).await;
+        client(theirs).await;
+    };
+    let (ended, after) = run_over(ours, "x", stop, client).await;
+    (ended, after.checked_sub(2 * REST_AFTER).unwrap())
+}
+
+async fn run_over<T: Transport>(
+    transport: T,
+    body: &'static str,
+    stop: CancellationToken,
+    client: impl Future<Output = ()>,
+) -> (Ended, Duration) {
     let activity = Arc::new(Activity::default());
     let watched = activity.clone();
     let service = service_fn(move |_request| -> Ready<_> {
@@ -37,10 +64,10 @@ async fn run<F: Future<Output = ()>>(
     });
     let began = Instant::now();
     let served = async {
-        let ended = serve(ours, activity, service, DEADLINES, stop).await;
+        let ended = serve(transport, activity, service, DEADLINES, stop).await;
         (ended, began.elapsed())
     };
-    tokio::join!(served, client(Client::new(theirs))).0
+    tokio::join!(served, client).0
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: t\r\n\r\n";
@@ -131,6 +158,66 @@ async fn a_stop_gives_a_new_client_a_second_to_speak() {
     })
     .await;
     assert_eq!((ended, after), (Ended::Closed, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_line_too_many_does_not_hold_up_a_stop() {
+    let stop = CancellationToken::new();
+    let order = stop.clone();
+    let (ended, after) = run(4096, "x", stop, async |mut client| {
+        client.send(&[REQUEST, "\r\n"].concat()).await;
+        assert_eq!(client.answer().await.status, 200);
+        sleep(Duration::from_secs(1)).await;
+        order.cancel();
+        client.closed().await;
+    })
+    .await;
+    assert_eq!((ended, after), (Ended::Idle, Duration::from_secs(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_at_rest_ends_at_once_with_either_side() {
+    let stop = CancellationToken::new();
+    let order = stop.clone();
+    let stopped = run_at_rest(stop, async |mut client| {
+        order.cancel();
+        client.closed().await;
+    });
+    assert_eq!(stopped.await, (Ended::Closed, Duration::ZERO));
+    let left = run_at_rest(CancellationToken::new(), async |client| drop(client));
+    assert_eq!(left.await, (Ended::Closed, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_at_rest_answers_what_has_arrived_before_a_stop() {
+    let stop = CancellationToken::new();
+    let order = stop.clone();
+    let (ended, after) = run_at_rest(stop, async |mut client| {
+        client.send(REQUEST).await;
+        order.cancel();
+        assert_eq!(client.answer().await.status, 200);
+        client.closed().await;
+    })
+    .await;
+    assert_eq!((ended, after), (Ended::Closed, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_at_rest_has_the_deadlines_of_all() {
+    let (ended, after) = run_at_rest(CancellationToken::new(), async |mut client| {
+        sleep(Duration::from_mins(1)).await;
+        client.send("GET / HT").await;
+        assert_eq!(client.answer().await.status, 408);
+        client.closed().await;
+    })
+    .await;
+    assert_eq!((ended, after.as_secs()), (Ended::SlowHead, 60 + 5));
+    let (ended, after) = run_at_rest(CancellationToken::new(), async |mut client| {
+        client.closed_after(Duration::from_mins(3)).await;
+    })
+    .await;
+    assert_eq!(ended, Ended::Idle);
+    assert_eq!(after + 2 * REST_AFTER, DEADLINES.idle);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,9 +16,6 @@ const MAX_ANSWER: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Dialogue {
     stream: Stream,
-    unsent: Vec<u8>,
-    /// Answers that are still to come.
-    owed: usize,
     heard: Vec<u8>,
 }
 
@@ -26,8 +23,6 @@ impl Dialogue {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
             stream,
-            unsent: Vec::new(),
-            owed: 0,
             heard: Vec::new(),
         }
     }
@@ -38,31 +33,20 @@ impl Dialogue {
     }
 
     /// Asks one command: the answer, or the server's refusal. When this is
-    /// dropped half-way, the next says and hears the rest before its own.
+    /// dropped half-way, nothing more can be asked.
     pub(super) async fn ask(&mut self, command: &Cmd) -> Result<RedisResult<Value>, Failure> {
-        if self.owed == 0 {
-            // What was said unasked is no answer.
-            self.heard.clear();
-        }
-        self.unsent.extend(command.get_packed_command());
-        self.owed += 1;
+        // What was said unasked is no answer.
+        self.heard.clear();
         // A server that turns us away says why and closes, so that writing
         // fails while the reason waits to be read: what is read decides.
-        let sent = self.send().await;
-        loop {
-            let answer = match (self.hear().await, &sent) {
-                (Ok(answer), _) => answer,
-                (Err(_), Err(error)) => return Err(net::failure(error)),
-                (Err(failure), Ok(())) => return Err(failure),
-            };
-            self.owed -= 1;
-            if self.owed == 0 || sent.is_err() {
-                return match redis::parse_redis_value(&answer) {
-                    Ok(value) => Ok(value.extract_error()),
-                    Err(error) => Err(classify::failure(&error)),
-                };
-            }
-        }
+        let sent = self.send(&command.get_packed_command()).await;
+        let answer = match (self.hear().await, sent) {
+            (Ok(answer), _) => answer,
+            (Err(_), Err(error)) => return Err(net::failure(&error)),
+            (Err(failure), Ok(())) => return Err(failure),
+        };
+        let value = redis::parse_redis_value(&answer).map_err(|error| classify::failure(&error))?;
+        Ok(value.extract_error())
     }
 
     /// Resolves when the server has closed the connection.
@@ -77,14 +61,8 @@ impl Dialogue {
         std::future::pending::<()>().await;
     }
 
-    async fn send(&mut self) -> std::io::Result<()> {
-        while !self.unsent.is_empty() {
-            let count = self.stream.write(&self.unsent).await?;
-            if count == 0 {
-                return Err(std::io::ErrorKind::WriteZero.into());
-            }
-            self.unsent.drain(..count);
-        }
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }
 
@@ -114,10 +92,11 @@ fn length(heard: &[u8]) -> Result<Option<usize>, Failure> {
     if !begins {
         return Err(other());
     }
-    let mut length = heard
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map(|at| at + 1);
+    let end = heard.iter().position(|byte| *byte == b'\n');
+    if end.is_some_and(|at| !heard[..at].ends_with(b"\r")) {
+        return Err(other());
+    }
+    let mut length = end.map(|at| at + 1);
     if let Some(line) = length
         && heard[0] == b'$'
     {
@@ -161,6 +140,7 @@ mod tests {
         for heard in [
             "HTTP/1.1 400",
             "\r\n",
+            "+PONG\n",
             "$x\r\n",
             "$99999\r\n",
             "$9223372036854775807\r\n",
