@@ -8,6 +8,7 @@ use super::daemon::Daemon;
 use super::monitors::Monitors;
 use crate::dependency::Policy;
 use crate::health::machine::TransitionKind;
+use crate::health::readiness::Tally;
 use crate::health::{DependencyHealth, Published, Roll, Status};
 use crate::shutdown::Phase;
 use crate::supervisor::inside::{Core, Node, Staged, Work};
@@ -134,17 +135,32 @@ pub(super) fn of_readiness(core: &Core, published: &Published, phase: Phase) -> 
     if !views.eq_by_pointer(shown) {
         return Err("readers see an old state".to_owned());
     }
-    let roll = &published.snapshot.dependencies;
-    let wrong = roll.iter().filter(|d| is_wrong(d.status));
-    if *roll.tally() != roll.iter().collect() || !roll.wrong().eq_by_pointer(wrong) {
-        return Err("the roll does not add up".to_owned());
-    }
     let ready = published.verdict.overall(phase).is_ready();
     let required_up = all_up(core, |policy| policy == Policy::Required);
     if ready != (required_up && phase == Phase::Serving) {
         return Err(format!(
             "readiness says {ready} in phase {phase} while required_up is {required_up}"
         ));
+    }
+    Ok(())
+}
+
+/// Counts that are kept are what counting gives.
+pub(super) fn of_roll(roll: &Roll) -> Result<(), String> {
+    let mut tally = Tally::default();
+    let mut wrong = roll.wrong();
+    for dependency in roll.iter() {
+        tally.count(dependency.policy, dependency.status);
+        let listed = !is_wrong(dependency.status)
+            || wrong
+                .next()
+                .is_some_and(|next| Arc::ptr_eq(next, dependency));
+        if !listed {
+            return Err(format!("{} is not known to be wrong", dependency.name));
+        }
+    }
+    if *roll.tally() != tally || wrong.next().is_some() {
+        return Err("the roll does not add up".to_owned());
     }
     Ok(())
 }

@@ -272,6 +272,7 @@ impl<'a> World<'a> {
                 self.gating_was_up = true;
                 self.ledger.gate_opens();
             }
+            invariants::of_roll(&snapshot.dependencies)?;
             self.writer.publish(snapshot);
             self.call_daemon();
         }
