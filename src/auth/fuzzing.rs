@@ -1,5 +1,6 @@
 //! Tokens and key sets as a forger may have made them.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jiff::Timestamp;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -87,13 +90,15 @@ impl Court {
 
 /// A token. The first line says who signs it: `raw` for nobody, and then each
 /// further line is an `Authorization` header; otherwise an algorithm, and then
-/// the second line is the token's header and the rest are its claims.
+/// the second line is the token's header and the rest are its claims, in which
+/// `NOW-31` is the moment half a minute ago.
 pub fn token(bytes: &[u8]) -> bool {
     let (signer, rest) = line(bytes);
     let Some((key, algorithm, kid)) = signing(signer) else {
         return signer == b"raw" && raw(rest);
     };
     let (header, claims) = line(rest);
+    let claims = &*dated(claims);
     let (one, two) = (
         URL_SAFE_NO_PAD.encode(header),
         URL_SAFE_NO_PAD.encode(claims),
@@ -112,10 +117,43 @@ pub fn token(bytes: &[u8]) -> bool {
             let kid = kid.expect("a public key is no secret");
             is_signed_so(header, algorithm, kid);
             is_entitled(claims, identity, before);
+            // Nor has it opened the door to what nobody has signed.
+            let other = forged(&token);
+            let value = HeaderValue::from_str(&format!("Bearer {other}")).expect("it is text");
+            headers.insert(AUTHORIZATION, value);
+            let verified = COURT.with(|court| court.verify(&headers));
+            assert!(verified.is_err(), "{other}");
         }
         Err(rejection) => tells_little(rejection, &token),
     }
     verified.is_ok()
+}
+
+/// The claims with times in place of what is relative to now: so an input can
+/// stay beside an edge.
+fn dated(claims: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(text) = std::str::from_utf8(claims) else {
+        return claims.into();
+    };
+    let now = Timestamp::now().as_second();
+    let mut parts = text.split("NOW");
+    let mut dated = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_shift = |(at, c): (usize, char)| c.is_ascii_digit() || at == 0 && "+-".contains(c);
+        let end = part.char_indices().find(|one| !is_shift(*one));
+        let (shift, rest) = part.split_at(end.map_or(part.len(), |(at, _)| at));
+        let time = now.saturating_add(shift.parse().unwrap_or(0));
+        dated.push_str(&time.to_string());
+        dated.push_str(rest);
+    }
+    dated.into_bytes().into()
+}
+
+/// The same token with another signature.
+fn forged(token: &str) -> String {
+    let (message, signature) = token.rsplit_once('.').expect("a token");
+    let other = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{message}.{other}{}", &signature[1..])
 }
 
 /// Headers as they come: nobody can sign, so nothing of the token is let in
@@ -127,10 +165,13 @@ fn raw(bytes: &[u8]) -> bool {
             headers.append(AUTHORIZATION, value);
         }
     }
+    let before = now();
     match COURT.with(|court| court.verify(&headers)) {
-        Ok(_) => {
+        Ok(identity) => {
             let values = headers.get_all(AUTHORIZATION).iter().count();
             assert_eq!(values, 1, "{headers:?}");
+            let value = headers[AUTHORIZATION].to_str().expect("text");
+            is_genuine(value, &identity, before);
             true
         }
         Err(rejection) => {
@@ -178,6 +219,39 @@ fn signing(word: &[u8]) -> Option<(EncodingKey, Algorithm, Option<&'static str>)
         }
         _ => return None,
     })
+}
+
+/// A token that someone has signed who could.
+fn is_genuine(value: &str, identity: &Identity, before: f64) {
+    let token = value.split_ascii_whitespace().nth(1).expect("a token");
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        panic!("{token}");
+    };
+    let message = format!("{header}.{claims}");
+    let read = |part| URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    let (header, claims) = (read(header), read(claims));
+    let said: Value = serde_json::from_slice(&header).expect("a header");
+    let algorithm: Algorithm = said["alg"]
+        .as_str()
+        .and_then(|name| name.parse().ok())
+        .expect("an algorithm");
+    let published: JwkSet = serde_json::from_str(KEY_SET).expect("a key set");
+    let (key, kid) = if algorithm == Algorithm::HS256 {
+        (DecodingKey::from_secret(SECRET.as_bytes()), "")
+    } else {
+        let named = |key: &&Jwk| {
+            let known = key.common.key_algorithm;
+            known.is_some_and(|known| known.to_string() == format!("{algorithm:?}"))
+        };
+        let jwk = published.keys.iter().find(named).expect("a known key");
+        let kid = jwk.common.key_id.as_deref().expect("a name");
+        (DecodingKey::from_jwk(jwk).expect("a key"), kid)
+    };
+    let verified = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key, algorithm);
+    assert!(verified.expect("a signature"), "{token}");
+    is_signed_so(&header, algorithm, kid);
+    is_entitled(&claims, identity, before);
 }
 
 /// The header asked for what was done.
@@ -318,9 +392,33 @@ pub fn key_set(bytes: &[u8]) -> bool {
             if let Lookup::Found(key) = set.find(id, algorithm) {
                 let symmetric = matches!(algorithm, Algorithm::HS256 | Algorithm::HS512);
                 assert!(!symmetric, "a published secret is used: {document}");
+                let is_so = |key: &Value| {
+                    (id.is_none() || key["kid"].as_str() == id) && is_for(key, algorithm)
+                };
+                assert!(published.iter().any(is_so), "{id:?} {algorithm:?}");
                 assert!(key.verify("e30.e30.AAAA").is_err());
             }
         }
     }
     set.len() > 0
+}
+
+/// Whether a key was published for verifying with this algorithm.
+fn is_for(key: &Value, algorithm: Algorithm) -> bool {
+    let (kind, curve, usual) = match algorithm {
+        Algorithm::RS256 => ("RSA", None, true),
+        Algorithm::RS512 => ("RSA", None, false),
+        Algorithm::ES256 => ("EC", Some("P-256"), true),
+        Algorithm::EdDSA => ("OKP", Some("Ed25519"), true),
+        _ => return false,
+    };
+    let (named, purpose, uses) = (&key["alg"], &key["use"], &key["key_ops"]);
+    key["kty"] == kind
+        && curve.is_none_or(|curve| key["crv"] == curve)
+        && (named.is_null() && usual || *named == format!("{algorithm:?}"))
+        && (purpose.is_null() || purpose == "sig")
+        && (uses.is_null()
+            || uses
+                .as_array()
+                .is_some_and(|all| all.contains(&"verify".into())))
 }

@@ -1,20 +1,29 @@
 //! Files of lines as a spreadsheet, or an enemy, may have written them.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::csv::{header, parse, rows};
-use super::{Line, LineId, NewLine, VersionId};
+use super::{Line, LineId, Loc, NewLine, VersionId};
 
 /// The most problems of a file that are told, and the largest answer that
 /// tells them, in bytes.
 const MAX_TOLD: usize = 100_000;
 
-/// A file of lines. What is taken can be written, and read again as the same.
+/// The most rows of a file.
+const MAX_ROWS: usize = 100_000;
+
+/// A file of lines. What is taken can be stored, and can be written and read
+/// again as the same.
 pub fn csv(bytes: &[u8]) -> bool {
     match parse(bytes) {
         Ok(lines) => {
             assert!(!lines.is_empty(), "nothing is no import");
+            assert!(lines.len() <= MAX_ROWS);
+            lines.iter().for_each(fits);
+            says_the_same(bytes, &lines);
+            ends_with(bytes, lines.len());
             let kept: Vec<Line> = lines.iter().cloned().map(line).collect();
             let mut written = header().expect("a header can be written");
             written.extend(rows(&kept).expect("lines can be written"));
@@ -41,6 +50,55 @@ pub fn csv(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// The database has room for it.
+fn fits(line: &NewLine) {
+    let limit = Decimal::from(10_i64.pow(13));
+    assert!(line.amount_sar.decimal().abs() < limit, "{line:?}");
+    let name = line.account_name.chars().count();
+    assert!((1..=200).contains(&name), "{line:?}");
+    let notes = line.notes.iter().flat_map(|notes| notes.chars());
+    assert!(notes.count() <= 10_000, "{line:?}");
+}
+
+/// Without quotation marks, anyone can read a file: each line is a row, and
+/// each comma ends a cell.
+fn says_the_same(bytes: &[u8], lines: &[NewLine]) {
+    let text = std::str::from_utf8(bytes).expect("what is taken is text");
+    if text.contains('"') {
+        return;
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut rows = text.split(['\r', '\n']).filter(|row| !row.is_empty());
+    let columns: Vec<&str> = rows.next().expect("a header").split(',').collect();
+    let rows: Vec<&str> = rows.collect();
+    assert_eq!(rows.len(), lines.len());
+    for (row, line) in rows.into_iter().zip(lines) {
+        for (column, cell) in columns.iter().zip(row.split(',')) {
+            let same = match column.trim() {
+                "account_code" => line.account_code.as_str() == cell.trim(),
+                "account_name" => line.account_name == cell.trim(),
+                "amount_sar" => {
+                    let cell = cell.trim();
+                    let amount = cell.parse().or_else(|_| Decimal::from_scientific(cell));
+                    amount.is_ok_and(|amount| amount == line.amount_sar.decimal())
+                }
+                "notes" => line.notes.as_deref().unwrap_or_default() == cell,
+                _ => true,
+            };
+            assert!(same, "{cell:?} is read as {line:?}");
+        }
+    }
+}
+
+/// A file has so many rows: one more, which is none, is told as the next.
+fn ends_with(bytes: &[u8], rows: usize) {
+    let longer = [bytes, b"\nx"].concat();
+    let problems = parse(&longer).expect_err("a row of one cell").into_vec();
+    let places: Vec<_> = problems.into_iter().map(|problem| problem.loc).collect();
+    let next: [Loc; 3] = ["body".into(), "row".into(), (rows + 1).into()];
+    assert!(places == [next] || rows == MAX_ROWS, "{places:?}");
 }
 
 fn line(new: NewLine) -> Line {

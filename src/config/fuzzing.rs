@@ -10,7 +10,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::address::Target;
 use super::address::parse::{Parsed, http, postgres, redis, tcp};
-use super::{Loaded, Problems, Sources, env_file, load};
+use super::{Config, HttpTarget, Loaded, PostgresTarget, Problems, Secret, Sources, SslMode};
+use super::{env_file, load};
 
 /// The password of the kept inputs: no message ever holds it.
 const SECRET: &str = "Tr0ub4dor-3-xyzzy";
@@ -124,6 +125,60 @@ fn reads_back(loaded: &Loaded) {
     });
     let again = again.unwrap_or_else(|problems| panic!("{problems}\nof\n{printed}"));
     assert_eq!(table(loaded), table(&again), "{printed}");
+    let config = shown(&loaded.config);
+    assert_eq!(config, shown(&again.config), "{printed}");
+    // Nor does it hang on a secret.
+    let other = Loaded {
+        config,
+        ..loaded.clone()
+    };
+    assert_eq!(other.resolved_toml(), printed);
+}
+
+/// A configuration without what is never printed of it.
+fn shown(config: &Config) -> Config {
+    let mut config = config.clone();
+    veil(&mut config.auth.jwt_secret);
+    // An issuer that was derived is printed as if someone had set it.
+    config.auth.issuer_required = false;
+    if let Some(target) = &mut config.auth.key_set {
+        veil_http(target);
+    }
+    if let Some(target) = &mut config.database.direct {
+        veil_postgres(target);
+    }
+    for dependency in &mut config.dependencies {
+        match &mut dependency.target {
+            Some(Target::Postgres(target)) => veil_postgres(target),
+            Some(Target::Redis(target)) => (target.user, target.password) = (None, None),
+            Some(Target::Http(target)) => veil_http(target),
+            Some(Target::Tcp(_)) | None => {}
+        }
+    }
+    config
+}
+
+fn veil(secret: &mut Secret) {
+    if !secret.is_empty() {
+        *secret = Secret::from("***");
+    }
+}
+
+fn veil_http(target: &mut HttpTarget) {
+    target.credentials = None;
+    if let Some(query) = target.path_and_query.find('?') {
+        target.path_and_query.truncate(query);
+    }
+    for (_, value) in &mut target.headers {
+        veil(value);
+    }
+}
+
+fn veil_postgres(target: &mut PostgresTarget) {
+    target.user.clear();
+    target.password = None;
+    target.ssl_mode = SslMode::Prefer;
+    target.ssl_root_cert = None;
 }
 
 type Parse = fn(&str) -> Result<Parsed<Target>, String>;
@@ -196,7 +251,8 @@ fn names_the_same(target: &Target, parse: fn(&str) -> Result<Parsed<Target>, Str
                 host: target.host.clone(),
                 port: target.port,
             };
-            (address, target.tls.to_string())
+            let path = target.path_and_query.split('?').next();
+            (address, format!("{} {path:?}", target.tls))
         }
         Target::Tcp(address) => (address.clone(), String::new()),
     };
