@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::Method;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,6 +41,9 @@ const HANG: Duration = Duration::from_secs(10);
 
 /// Where the kept inputs of the front are cut into several writes.
 const CUT: u8 = 0xff;
+
+/// The longest body that the front lets in, in bytes.
+const MAX_BODY: usize = 64;
 
 /// Dependencies in start order, one of each kind that readiness tells apart.
 const MIXED: [(&str, Policy, Status); 4] = [
@@ -72,7 +76,7 @@ impl House {
             .expect("a runtime");
         let entered = runtime.enter();
         let mut api = Config::builtin().api;
-        api.max_body = 64;
+        api.max_body = MAX_BODY;
         api.import_max_body = 128;
         let all = dependencies
             .iter()
@@ -164,14 +168,40 @@ pub fn front(bytes: &[u8]) -> bool {
     let answers = wire::answers(&answer).unwrap_or_else(|fault| {
         panic!("{fault}: {:?}", String::from_utf8_lossy(&answer));
     });
-    let most = wire::most_requests(&sent);
+    let (requests, most) = wire::requests(&sent);
     assert!(
         answers.len() <= most,
         "{} answers to {most} requests: a body was taken for a request: {:?}",
         answers.len(),
         String::from_utf8_lossy(&answer)
     );
-    answers.iter().any(|status| *status < 400)
+    for (index, answer) in answers.iter().enumerate() {
+        let request = requests.get(index);
+        let own = request.and_then(|request| request.id.as_ref());
+        let is_foreign = requests
+            .iter()
+            .any(|other| other.id.as_ref() == Some(&answer.id));
+        assert!(
+            own == Some(&answer.id) || !is_foreign,
+            "{answer:?} is another's"
+        );
+        if answer.status < 400 {
+            assert!(
+                own.is_none_or(|id| *id == answer.id),
+                "{answer:?} to {own:?}"
+            );
+        }
+        let measured = request.and_then(|request| request.measured);
+        if let Some(length) = measured.filter(|_| answer.status == 200) {
+            assert_eq!(
+                answer.body,
+                length.to_string().as_bytes(),
+                "a body is broken"
+            );
+            assert!(length <= MAX_BODY, "{length} bytes are let in");
+        }
+    }
+    answers.iter().any(|answer| answer.status < 400)
 }
 
 /// The query of `/health/ready`.
@@ -190,14 +220,17 @@ pub fn readiness(bytes: &[u8]) -> bool {
     };
     let (status, document) = ask(&query);
     let is_found = document["checks"].is_object();
+    let asked = asked(&query);
+    let known = MIXED.map(|(name, ..)| name);
+    let all_known = asked.iter().all(|name| known.contains(&name.as_str()));
+    assert_eq!(is_found, all_known, "{query:?}");
     if is_found {
         let checks = document["checks"].as_object().expect("checks");
-        // Each once, in start order, and nothing that was made up.
+        // Each once, in start order.
         let chosen: Vec<_> = checks.keys().map(String::as_str).collect();
-        let among = |name: &&str| chosen.contains(name);
-        let expected: Vec<_> = MIXED.iter().map(|(name, ..)| *name).filter(among).collect();
+        let wanted = |name: &&str| asked.is_empty() || asked.iter().any(|one| one == name);
+        let expected: Vec<_> = known.into_iter().filter(wanted).collect();
         assert_eq!(chosen, expected, "{query:?}");
-        assert!(!chosen.is_empty(), "{query:?}");
         let down = chosen.contains(&"search");
         assert_eq!(status, if down { 503 } else { 200 }, "{query:?}");
         for name in &chosen {
@@ -214,4 +247,19 @@ pub fn readiness(bytes: &[u8]) -> bool {
     assert_eq!(ask(&format!("x=1&{query}&y")), (status, document.clone()));
     assert_eq!(ask(&format!("{query}&{query}")), (status, document));
     is_found
+}
+
+/// The names that a query asks for: nothing but `name` has a meaning, and
+/// commas and blanks have none in a name.
+fn asked(query: &str) -> Vec<String> {
+    let plain = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let values = pairs.filter(|(key, _)| plain(key) == "name");
+    let values: Vec<String> = values.map(|(_, value)| plain(value)).collect();
+    let names = values.iter().flat_map(|value| value.split(','));
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }

@@ -3,10 +3,27 @@
 
 use serde_json::Value;
 
-/// The status codes of the answers that a connection carried until its end,
-/// or what is wrong with one.
-pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<u16>, String> {
-    let mut statuses = Vec::new();
+/// An answer that is no interim one.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) id: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// A request that can be read in one way only.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its id, if that is a valid one.
+    pub(super) id: Option<String>,
+    /// The length of its body, when it is one whose answer tells it.
+    pub(super) measured: Option<usize>,
+}
+
+/// The answers that a connection carried until its end, or what is wrong with
+/// one.
+pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<Answer>, String> {
+    let mut answers = Vec::new();
     while !wire.is_empty() {
         let end = find(wire, b"\r\n\r\n").ok_or("a head has no end")?;
         let head = std::str::from_utf8(&wire[..end]).map_err(|_| "a head is not text")?;
@@ -25,9 +42,10 @@ pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<u16>, String> {
                 .filter(move |(known, _)| known.eq_ignore_ascii_case(&name));
             named.map(|(_, value)| *value).collect::<Vec<_>>()
         };
-        if all("x-correlation-id").len() != 1 {
+        let ids = all("x-correlation-id");
+        let [id] = ids[..] else {
             return Err(format!("an answer with {status} has no id of its own"));
-        }
+        };
         if all("date").len() > 1 || all("content-length").len() > 1 {
             return Err("a header stands twice".to_owned());
         }
@@ -39,9 +57,13 @@ pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<u16>, String> {
                 return Err(format!("an error is told as {document}"));
             }
         }
-        statuses.push(status);
+        answers.push(Answer {
+            status,
+            id: id.to_owned(),
+            body,
+        });
     }
-    Ok(statuses)
+    Ok(answers)
 }
 
 /// No client can make the server fail.
@@ -78,28 +100,31 @@ fn body(wire: &mut &[u8], lengths: &[&str], codings: &[&str]) -> Result<Vec<u8>,
     Ok(body.to_vec())
 }
 
-/// How many requests there are at most in what a client has sent: where one
-/// can be read in more than one way, it is the last.
-pub(super) fn most_requests(mut sent: &[u8]) -> usize {
-    let mut count = 0;
+/// The requests in what a client has sent, and how many there are at most:
+/// where one can be read in more than one way, it is the last.
+pub(super) fn requests(mut sent: &[u8]) -> (Vec<Asked>, usize) {
+    let mut requests = Vec::new();
     loop {
         while let [b'\r' | b'\n', rest @ ..] = sent {
             sent = rest;
         }
+        let known = requests.len();
         if sent.is_empty() {
-            return count;
+            return (requests, known);
         }
-        count += 1;
         match request(sent) {
-            Some(length) => sent = &sent[length..],
-            None => return count,
+            Some((length, request)) => {
+                requests.push(request);
+                sent = &sent[length..];
+            }
+            None => return (requests, known + 1),
         }
     }
 }
 
-/// The length of a request that leaves no doubt about it, and whose
-/// connection goes on.
-fn request(sent: &[u8]) -> Option<usize> {
+/// A request that leaves no doubt about its length, and whose connection goes
+/// on; and that length.
+fn request(sent: &[u8]) -> Option<(usize, Asked)> {
     let mut lines = Lines { rest: sent };
     let line = lines.next()?;
     let keeps = if line.ends_with(b" HTTP/1.1") {
@@ -110,7 +135,11 @@ fn request(sent: &[u8]) -> Option<usize> {
         return None;
     };
     let (mut length, mut coded, mut kept) = (None, false, keeps);
-    let mut hosts = 0;
+    let is_measured = matches!(
+        line,
+        b"POST /api/v1/length HTTP/1.1" | b"PUT /api/v1/length HTTP/1.1"
+    );
+    let (mut hosts, mut ids) = (0, Vec::new());
     loop {
         let line = lines.next()?;
         if line.is_empty() {
@@ -121,7 +150,8 @@ fn request(sent: &[u8]) -> Option<usize> {
         if name.is_empty() || name.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
-        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+        let written = String::from_utf8_lossy(value);
+        let value = written.to_ascii_lowercase();
         match String::from_utf8_lossy(name).to_ascii_lowercase().as_str() {
             "content-length" => {
                 let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
@@ -145,6 +175,7 @@ fn request(sent: &[u8]) -> Option<usize> {
                 kept |= has("keep-alive");
             }
             "host" => hosts += 1,
+            "x-correlation-id" => ids.push(written.into_owned()),
             _ => {}
         }
     }
@@ -152,15 +183,29 @@ fn request(sent: &[u8]) -> Option<usize> {
         return None;
     }
     let head = sent.len() - lines.rest.len();
-    match (length, coded) {
-        _ if !kept => None,
-        (Some(_), true) => None,
-        (None, true) => Some(head + chunked(&sent[head..], &mut Vec::new())?),
-        (length, false) => {
-            let whole = head.checked_add(length.unwrap_or(0))?;
-            (whole <= sent.len()).then_some(whole)
+    let (whole, length) = match (length, coded) {
+        _ if !kept => return None,
+        (Some(_), true) => return None,
+        (None, true) => {
+            let mut body = Vec::new();
+            (head + chunked(&sent[head..], &mut body)?, body.len())
         }
-    }
+        (length, false) => {
+            let length = length.unwrap_or(0);
+            (head.checked_add(length)?, length)
+        }
+    };
+    let request = Asked {
+        id: ids.pop().filter(|id| ids.is_empty() && is_valid(id)),
+        measured: is_measured.then_some(length),
+    };
+    (whole <= sent.len()).then_some((whole, request))
+}
+
+/// Whether an id may be taken over into the answer.
+fn is_valid(id: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=128).contains(&id.len()) && id.chars().all(legal)
 }
 
 /// Lines that end with LF, before which a CR may stand and nowhere else
