@@ -272,6 +272,8 @@ async fn a_candidate_whose_monitor_breaks_ends_the_reload_and_nothing_else() {
     let outputs = reload(&mut core, Duration::from_secs(30), None, at(began));
     assert_eq!(reloaded(&outputs), None);
     assert_eq!(checks_ordered(&outputs), 1, "the candidate is looked at");
+    let counted = [0, 1].map(|id| core.live_name(NodeId(id)).map(Name::as_str));
+    assert_eq!(counted, [Some("a"), None], "its checks are not counted");
     let broke = Input::MonitorEnded {
         node: NodeId(1),
         generation: 0,
