@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{FutureExt, SinkExt, Stream, StreamExt};
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
@@ -167,6 +168,7 @@ impl Transaction {
         }
         let lease = self.lease();
         let client = lease.client();
+        let sent_in_vain = self.failed.load(Ordering::Acquire);
         self.open.fetch_add(1, Ordering::AcqRel);
         let first = !self.begun.swap(true, Ordering::AcqRel);
         let work = async {
@@ -197,7 +199,15 @@ impl Transaction {
                 if met_a_dead_connection(&error) {
                     self.dead.store(true, Ordering::Release);
                 }
-                StoreError::of(&error, lease.end(), self.statement_timeout)
+                let is_beside_another =
+                    error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) && !sent_in_vain;
+                if is_beside_another {
+                    // Sent together with the one that failed; which of both
+                    // is heard first is chance.
+                    StoreError::Busy("a statement that was sent with it failed".to_owned())
+                } else {
+                    StoreError::of(&error, lease.end(), self.statement_timeout)
+                }
             }
             // It counts as open: the server still owes an answer.
             Err(_) => StoreError::Timeout(self.statement_timeout),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::faults::Fault;
 use super::load::Tally;
-use super::log::Levels;
+use super::log::Kept;
 use super::rig::{Rig, notices_within};
 use super::witness::Seen;
 use crate::leaks::held::{files, gauge, of_process};
@@ -32,7 +32,7 @@ pub(super) struct Report {
     faults: BTreeMap<Fault, (usize, Duration)>,
     seen: Seen,
     tally: Tally,
-    levels: Levels,
+    log: Kept,
     lines_lost: u64,
     beginning: Held,
     end: Held,
@@ -93,7 +93,7 @@ impl Report {
             faults: BTreeMap::new(),
             seen: Seen::default(),
             tally: Tally::default(),
-            levels: Levels::new(),
+            log: Kept::default(),
             lines_lost: 0,
             beginning,
             end: beginning,
@@ -132,7 +132,7 @@ impl Report {
         self.lines_lost = gauge(&metrics, "budgetd_log_lines_dropped_total");
         rig.daemon.signal(Signal::TERM);
         assert_eq!(rig.daemon.exit_within(PATIENCE).await, 0);
-        self.levels = rig.log.ended();
+        self.log = rig.log.ended();
     }
 
     fn holds_no_more(&self) -> bool {
@@ -159,7 +159,8 @@ impl Report {
             .saturating_sub(self.beginning.anonymous_kib);
         assert!(grown <= ALLOWANCE_KIB, "{grown} KiB more");
         let strange = self.others();
-        assert!(strange.is_empty(), "{strange:?}");
+        let lines = self.log.strange.join("\n");
+        assert!(strange.is_empty(), "{strange:?}\n{lines}");
     }
 
     fn count(&self, is_wanted: impl Fn(u16) -> bool) -> usize {
@@ -215,7 +216,7 @@ impl fmt::Display for Report {
         row("  false answers", seen.false_answers.to_string())?;
         row("  not alive", seen.not_alive.to_string())?;
         row("  slowest", seconds(seen.slowest))?;
-        row("log lines, by level", format!("{:?}", self.levels))?;
+        row("log lines, by level", format!("{:?}", self.log.levels))?;
         row("log lines lost", self.lines_lost.to_string())?;
         let Held {
             files,

@@ -1,7 +1,7 @@
 //! What a transaction promises.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use budgetd::store::{Access, Store, StoreError, Transaction};
@@ -172,6 +172,28 @@ async fn a_slow_statement_ends_at_its_timeout_and_the_connection_goes_on() {
             .read(async |transaction| transaction.rows("SELECT 1", &[]).await);
         assert_eq!(within("the next", next).await.unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_statement_beside_one_that_fails_is_nobodys_fault() {
+    let postgres = Postgres::start().await;
+    let limit = ("BUDGETD__DATABASE__STATEMENT_TIMEOUT", "300ms");
+    let stand = Stand::with(&postgres.url(), &[limit]);
+    let told = OnceLock::new();
+    let both = stand.store.read(async |transaction| {
+        let slow = transaction.rows("SELECT pg_sleep(60)", &[]);
+        let beside = transaction.rows("SELECT 1", &[]);
+        let (slow, beside) = tokio::join!(slow, beside);
+        let late = transaction.rows("SELECT 1", &[]).await;
+        let errors = [slow, beside, late].map(Result::unwrap_err);
+        told.set(errors).expect("it is not done again");
+        Ok::<_, StoreError>(())
+    });
+    let _ = within("both", both).await;
+    let [slow, beside, late] = told.into_inner().expect("it was done");
+    assert_eq!(slow, StoreError::Timeout(Duration::from_millis(300)));
+    assert!(matches!(beside, StoreError::Busy(_)), "{beside:?}");
+    assert!(matches!(late, StoreError::Broken(_)), "{late:?}");
 }
 
 #[tokio::test]
