@@ -14,8 +14,8 @@ pub(super) struct Answer {
 /// A request that can be read in one way only.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// Its id, if that is a valid one.
-    pub(super) id: Option<String>,
+    /// The ids that it names, one if it is well made.
+    pub(super) ids: Vec<String>,
     /// The length of its body, when it is one whose answer tells it.
     pub(super) measured: Option<usize>,
 }
@@ -100,24 +100,21 @@ fn body(wire: &mut &[u8], lengths: &[&str], codings: &[&str]) -> Result<Vec<u8>,
     Ok(body.to_vec())
 }
 
-/// The requests in what a client has sent, and how many there are at most:
-/// where one can be read in more than one way, it is the last.
-pub(super) fn requests(mut sent: &[u8]) -> (Vec<Asked>, usize) {
+/// The requests in what a client has sent, and what follows the last that can
+/// be read in one way only: one more at most, after which the server closes.
+pub(super) fn requests(mut sent: &[u8]) -> (Vec<Asked>, &[u8]) {
     let mut requests = Vec::new();
     loop {
-        while let [b'\r' | b'\n', rest @ ..] = sent {
+        // RFC 9112, section 2.2: empty lines may stand before a request.
+        while let [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] = sent {
             sent = rest;
-        }
-        let known = requests.len();
-        if sent.is_empty() {
-            return (requests, known);
         }
         match request(sent) {
             Some((length, request)) => {
                 requests.push(request);
                 sent = &sent[length..];
             }
-            None => return (requests, known + 1),
+            None => return (requests, sent),
         }
     }
 }
@@ -196,14 +193,14 @@ fn request(sent: &[u8]) -> Option<(usize, Asked)> {
         }
     };
     let request = Asked {
-        id: ids.pop().filter(|id| ids.is_empty() && is_valid(id)),
+        ids,
         measured: is_measured.then_some(length),
     };
     (whole <= sent.len()).then_some((whole, request))
 }
 
 /// Whether an id may be taken over into the answer.
-fn is_valid(id: &str) -> bool {
+pub(super) fn is_valid(id: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     (1..=128).contains(&id.len()) && id.chars().all(legal)
 }
@@ -258,6 +255,6 @@ fn chunked(wire: &[u8], body: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
     bytes.windows(part.len()).position(|window| window == part)
 }
