@@ -17,7 +17,9 @@ use tokio_util::task::TaskTracker;
 use crate::budget::VersionId;
 use crate::config::{self, Config, PostgresTarget, Target};
 use crate::dependency::{DATABASE, ErrorKind, Failure};
-use crate::health::{Reader, Status};
+use crate::health::Reader;
+
+mod chores;
 
 mod connection;
 
@@ -46,14 +48,12 @@ pub use revisions::Revision;
 pub use error::StoreError;
 pub use transaction::{Access, Parameters, Transaction};
 
+use chores::{Chore, Chores};
 use pool::{Pool, Purpose, Wanted};
 use revisions::Asking;
 
 /// Tells the supervisor that a request saw an error of the database.
 pub type Hint = Arc<dyn Fn() + Send + Sync>;
-
-/// How often idle connections that are past their lifetime are looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The request pool. Cloning it shares it.
 #[derive(Clone)]
@@ -138,7 +138,7 @@ impl Store {
         };
         store.reconfigure(config);
         let shared = &store.shared;
-        let tending = tend(shared.health.clone(), Arc::downgrade(shared));
+        let tending = tend(Chores::new(shared.health.clone()), Arc::downgrade(shared));
         let answering = revisions::answer(questions, Arc::downgrade(shared));
         for task in [tending.boxed(), answering.boxed()] {
             let task = shared.closing.clone().run_until_cancelled_owned(task);
@@ -271,24 +271,17 @@ impl Store {
     }
 }
 
-/// Lets go of idle connections that nobody should meet: all of them when the
-/// database is declared down, and those past their lifetime at any time.
-async fn tend(mut health: Reader, shared: Weak<Shared>) {
-    loop {
-        let changed = timeout(SWEEP_INTERVAL, health.changed()).await;
+/// Lets go of idle connections that nobody should meet.
+async fn tend(mut chores: Chores, shared: Weak<Shared>) {
+    while let Some(chore) = chores.next().await {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let pool = shared.pool.load();
-        match changed {
-            Ok(Err(_)) => return,
-            Ok(Ok(published)) => {
-                let database = published.snapshot.dependencies.get(DATABASE);
-                if database.is_some_and(|database| database.status == Status::Error) {
-                    pool.iter().for_each(|pool| pool.purge());
-                }
+        if let Some(pool) = &*shared.pool.load() {
+            match chore {
+                Chore::Purge => pool.purge(),
+                Chore::Sweep => pool.sweep(),
             }
-            Err(_) => pool.iter().for_each(|pool| pool.sweep()),
         }
     }
 }

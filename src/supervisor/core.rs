@@ -35,10 +35,14 @@ pub(crate) struct Now {
     pub(crate) wall: Timestamp,
 }
 
-/// So many dependencies get their first check at once; each further one this
-/// much later, so that thousands do not begin in the same millisecond.
-const FIRST_AT_ONCE: u32 = 100;
-const FIRST_SPREAD: Duration = Duration::from_millis(1);
+/// How much later than the first of many that begin together one gets its first
+/// check: the first hundred at once, and each further one a little later, so
+/// that thousands do not begin in the same millisecond.
+pub(super) fn lateness(place: u32) -> Duration {
+    const AT_ONCE: u32 = 100;
+    const SPREAD: Duration = Duration::from_millis(1);
+    SPREAD * place.saturating_sub(AT_ONCE - 1)
+}
 
 mod checks;
 
@@ -92,8 +96,7 @@ impl Core {
             .map(|&position| ids[position])
             .collect();
         for (id, place) in core.live.clone().into_iter().zip(0..) {
-            let late = FIRST_SPREAD * u32::saturating_sub(place, FIRST_AT_ONCE - 1);
-            core.begin(id, now.instant + late, now);
+            core.begin(id, now.instant + lateness(place), now);
         }
         core.call_roll();
         core
@@ -176,6 +179,11 @@ impl Core {
             .filter(|(_, node)| node.work != Work::Never)
             .map(|(id, node)| (id, node.name().clone()))
             .collect()
+    }
+
+    /// The live node of that name.
+    pub(super) fn live_node(&self, name: &Name) -> Option<NodeId> {
+        self.live.get(self.roll.place(name)?).copied()
     }
 
     /// The name of a node that readiness counts.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::core::{Core, Now};
+use super::core::{Core, Now, lateness};
 use super::decision::Output;
 use super::node::{NodeId, Work};
 use crate::config::Dependency;
@@ -97,10 +97,9 @@ impl Core {
             }
         }
         self.index_dependents();
-        for &id in &nodes {
-            if !self.nodes[&id].live {
-                self.begin(id, now.instant, now);
-            }
+        let candidates = nodes.iter().filter(|id| !self.nodes[id].live);
+        for (id, place) in candidates.copied().collect::<Vec<_>>().into_iter().zip(0..) {
+            self.begin(id, now.instant + lateness(place), now);
         }
         self.staged = Some(Staged {
             since: now.instant,
@@ -115,8 +114,7 @@ impl Core {
     /// The live node that can go on for `dependency`: same address, same
     /// credentials, or not watched before and after.
     fn keeper(&self, dependency: &Dependency) -> Option<NodeId> {
-        let place = self.roll.place(&dependency.name)?;
-        let id = *self.live.get(place)?;
+        let id = self.live_node(&dependency.name)?;
         let old = &self.nodes[&id].config;
         let same_server =
             old.is_watched() && dependency.is_watched() && old.target == dependency.target;

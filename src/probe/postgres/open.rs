@@ -25,8 +25,9 @@ pub async fn open(target: &PostgresTarget) -> Result<(Client, Driver), Failure> 
     if let Some(password) = &target.password {
         config.password(password.expose());
     }
-    let transport = negotiate(target, net::connect(&target.address).await?).await?;
-    match transport {
+    let stream = net::connect(&target.address).await?;
+    net::keep_alive(&stream).map_err(|error| net::failure(&error))?;
+    match negotiate(target, stream).await? {
         Transport::Plain(stream) => {
             config.ssl_mode(tokio_postgres::config::SslMode::Disable);
             finish(config.connect_raw(stream, NoTls).await)

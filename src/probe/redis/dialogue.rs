@@ -42,8 +42,10 @@ impl Dialogue {
         let sent = self.send(&command.get_packed_command()).await;
         let answer = match (self.hear().await, sent) {
             (Ok(answer), _) => answer,
-            (Err(_), Err(error)) => return Err(net::failure(&error)),
-            (Err(failure), Ok(())) => return Err(failure),
+            (Err(heard), Err(error)) if heard.kind == ErrorKind::Closed => {
+                return Err(net::failure(&error));
+            }
+            (Err(heard), _) => return Err(heard),
         };
         let value = redis::parse_redis_value(&answer).map_err(|error| classify::failure(&error))?;
         Ok(value.extract_error())

@@ -78,6 +78,13 @@ impl Core {
         let delay = node
             .pace
             .after_check(status, failure, checks, &mut self.rng);
+        // Who asked for a look meanwhile was not given one: this check may
+        // have begun before what is asked about happened.
+        let delay = match status {
+            Status::Error => delay,
+            _ if node.fresh_wanted => delay.min(checks.fast_interval),
+            _ => delay,
+        };
         node.work = Work::Idle {
             next: Some(now.instant + delay),
         };
@@ -128,13 +135,14 @@ impl Core {
     }
 
     pub(super) fn look(&mut self, name: Option<&Name>, urgency: Urgency, now: Now) {
-        for id in self.live.clone() {
+        let asked = match name {
+            Some(name) => self.live_node(name).into_iter().collect(),
+            None => self.live.clone(),
+        };
+        for id in asked {
             let Some(node) = self.nodes.get_mut(&id) else {
                 continue;
             };
-            if name.is_some_and(|name| name != node.name()) {
-                continue;
-            }
             let Work::Idle { next: Some(next) } = node.work else {
                 // A check runs already, or none may run. It may have begun
                 // over the old session before what is asked about happened.

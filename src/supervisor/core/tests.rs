@@ -158,6 +158,8 @@ async fn who_asks_during_a_check_gets_a_fresh_session_with_the_next() {
         };
         core.handle(look, at(began));
         core.handle(report(0, Ok(()), false), at(began));
+        let soon = began + Checks::default().fast_interval;
+        assert_eq!(core.wakes_at(), Some(soon), "nobody waits an interval");
         for expected in [true, false] {
             let due = core.wakes_at().unwrap();
             let outputs = core.handle(Input::Wake, at(due));
@@ -285,6 +287,28 @@ async fn a_candidate_whose_monitor_breaks_ends_the_reload_and_nothing_else() {
     assert!(outputs.iter().any(retired));
     assert_eq!(status(&core), Status::Ok);
     assert_eq!(core.stop_order().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_candidates_of_a_large_reload_do_not_begin_all_at_once() {
+    let (mut core, began) = core();
+    let dependencies: Vec<Dependency> = (0..1_100)
+        .map(|n| Dependency {
+            name: format!("d{n}").parse().unwrap(),
+            ..core.nodes[&NodeId(0)].config.clone()
+        })
+        .collect();
+    let reload = Input::Reload {
+        graph: Graph::build(&dependencies).unwrap(),
+        dependencies,
+    };
+    core.handle(Input::Wake, at(began));
+    let outputs = core.handle(reload, at(began));
+    assert_eq!(checks_ordered(&outputs), 100);
+    let last = began + Duration::from_secs(1);
+    let just_before = core.handle(Input::Wake, at(last - Duration::from_millis(1)));
+    assert_eq!(checks_ordered(&just_before), 999);
+    assert_eq!(checks_ordered(&core.handle(Input::Wake, at(last))), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,27 @@ async fn a_database_that_is_down_is_not_asked_and_met_afresh_afterwards() {
     assert_eq!(proxy.accepted(), 2);
 }
 
+/// Whether a timer of keepalive runs on each connection to `port` (the fields
+/// of `/proc/net/tcp` are told by proc_net_tcp.rst of the kernel).
+fn are_kept_alive(port: u16) -> Vec<bool> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    let tables = tables.map(|table| table.expect("a table of connections"));
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    let fields = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let established = fields.filter(|fields| fields[3] == "01");
+    let ours = established.filter(|fields| fields[2].ends_with(&format!(":{port:04X}")));
+    ours.map(|fields| fields[5].starts_with("02:")).collect()
+}
+
+#[tokio::test]
+async fn a_machine_that_goes_without_a_word_is_noticed() {
+    let postgres = Postgres::start().await;
+    let url = format!("postgres://postgres@localhost:{}/postgres", postgres.port());
+    let stand = Stand::new(&url);
+    assert_eq!(answer(&stand.store).await, Ok(1));
+    assert_eq!(are_kept_alive(postgres.port()), [true]);
+}
+
 #[tokio::test]
 async fn errors_that_say_something_about_the_server_are_hints() {
     let stand = Stand::new("postgres://localhost:1/nowhere");
