@@ -87,6 +87,7 @@ pub(super) async fn serve<T: Transport, S: Answer>(
         stop: Box::pin(stop.cancelled_owned()),
         stopping: Stopping::No,
         may_rest: true,
+        drained: None,
     };
     let ended = (&mut driver).await;
     let Driver {
@@ -140,6 +141,9 @@ struct Driver<T: Transport, S: Answer> {
     /// It has not rested yet since the stage changed: bytes that begin no
     /// request wake it once.
     may_rest: bool,
+    /// The number of changes of stage after which hyper is polled once more
+    /// because of a body that was not read.
+    drained: Option<u32>,
 }
 
 impl<T: Transport, S: Answer> Future for Driver<T, S> {
@@ -156,6 +160,7 @@ impl<T: Transport, S: Answer> Future for Driver<T, S> {
                 return Poll::Ready(this.ended(result.err().as_ref()));
             }
             this.observe();
+            this.follow_body(cx);
             if this.follow_stop(cx) {
                 continue;
             }
@@ -213,6 +218,27 @@ impl<T: Transport, S: Answer> Driver<T, S> {
         }
         if wrote {
             self.last_write = now;
+        }
+    }
+
+    /// Finds out what became of a body that was not read and is in nobody's
+    /// hands any more.
+    ///
+    /// Whenever hyper is polled it first looks after such a body: what has
+    /// arrived as a whole it reads away, and otherwise it closes. So one that
+    /// has been polled since the answer went out, and has not ended, waits for
+    /// the next head.
+    fn follow_body(&mut self, cx: &Context<'_>) {
+        let activity = &self.activity;
+        if !activity.left_body_unread() || !activity.owes_nothing() || activity.holds_body() {
+            return;
+        }
+        let now = Some(self.changes);
+        if self.drained == now {
+            activity.set_body_unread(false);
+        } else {
+            self.drained = now;
+            cx.waker().wake_by_ref();
         }
     }
 

@@ -131,9 +131,11 @@ impl<T: Transport> AsyncRead for Watched<T> {
             buffer.put_slice(&self.returned.split_to(count));
             Poll::Ready(Ok(()))
         };
-        // Empty lines between requests are no beginning (RFC 9112, 2.2).
+        // Empty lines between requests are no beginning (RFC 9112, 2.2), and
+        // neither is the body that hyper reads away behind an answer.
         let begins = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-        if self.activity.stage() == Stage::Idle && buffer.filled()[before..].iter().any(begins) {
+        let may_begin = self.activity.stage() == Stage::Idle && !self.activity.left_body_unread();
+        if may_begin && buffer.filled()[before..].iter().any(begins) {
             self.activity.head_began();
         }
         if !self.activity.head_grew(buffer.filled().len() - before) {
