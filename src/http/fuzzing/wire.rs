@@ -171,12 +171,14 @@ fn request(sent: &[u8]) -> Option<(usize, Asked)> {
                 }
                 kept |= has("keep-alive");
             }
-            "host" => hosts += 1,
+            "host" if value.bytes().all(is_of_host) => hosts += 1,
+            "host" => return None,
             "x-correlation-id" => ids.push(written.into_owned()),
             _ => {}
         }
     }
-    if hosts > 1 {
+    // Only the old version, which keeps nothing unasked, need not name one.
+    if hosts > 1 || (keeps && hosts == 0) {
         return None;
     }
     let head = sent.len() - lines.rest.len();
@@ -197,6 +199,11 @@ fn request(sent: &[u8]) -> Option<(usize, Asked)> {
         measured: is_measured.then_some(length),
     };
     (whole <= sent.len()).then_some((whole, request))
+}
+
+/// Bytes that are in no host and no port end what some take for one.
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"/@?#\\".contains(&byte)
 }
 
 /// Whether an id may be taken over into the answer.
