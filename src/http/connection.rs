@@ -285,7 +285,11 @@ impl<T: Transport, S: Answer> Driver<T, S> {
         }
         let idle = Due::End(Ended::Idle);
         match self.activity.stage() {
-            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => Some((until, idle)),
+            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => {
+                let has_unread = self.activity.has_unread();
+                let silent = self.accepted + FIRST_BYTE_GRACE;
+                Some((if has_unread { until } else { silent }, idle))
+            }
             // hyper was told to close, and waits for what may be a request:
             // an empty line came last, which begins none.
             Stage::Idle if self.stopping == Stopping::Told && self.activity.owes_nothing() => {

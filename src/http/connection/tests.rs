@@ -331,6 +331,19 @@ async fn a_stop_gives_a_new_client_a_second_to_speak() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_second_of_a_new_client_begins_when_it_connects() {
+    let stop = CancellationToken::new();
+    let order = stop.clone();
+    let (ended, after) = run(4096, "x", stop, async |mut client| {
+        sleep(FIRST_BYTE_GRACE / 2).await;
+        order.cancel();
+        client.closed().await;
+    })
+    .await;
+    assert_eq!((ended, after), (Ended::Closed, FIRST_BYTE_GRACE));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_line_too_many_does_not_hold_up_a_stop() {
     let stop = CancellationToken::new();
     let order = stop.clone();
