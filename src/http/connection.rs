@@ -348,7 +348,7 @@ async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ende
             transport.write_all(&error::raw(status, detail)).await?;
         }
         transport.shutdown().await?;
-        if unread {
+        if unread || transport.has_unread() {
             discard(transport).await?;
         }
         std::io::Result::Ok(())

@@ -2,12 +2,15 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::io::Write;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Mutex;
 
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use tokio::io::{DuplexStream, duplex};
@@ -414,4 +417,35 @@ async fn a_refusal_is_read_although_nothing_was_asked() {
         assert_eq!(client.answer().await.status, 503);
     });
     assert_eq!(began.elapsed(), LINGER, "it waits no longer for a close");
+}
+
+#[tokio::test]
+async fn a_request_behind_the_last_resets_nothing() {
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let activity = Arc::new(Activity::default());
+    let (watched, also_theirs) = (activity.clone(), theirs.try_clone().unwrap());
+    let service = service_fn(move |_request| {
+        watched.request_began();
+        // hyper has read the last request and reads no more.
+        (&also_theirs).write_all(REQUEST.as_bytes()).unwrap();
+        let mut answer = answer("x", &watched).into_inner();
+        if let Ok(response) = &mut answer {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        ready(answer)
+    });
+    let ours = UnixStream::from_std(ours).unwrap();
+    let mut theirs = UnixStream::from_std(theirs).unwrap();
+    let stop = CancellationToken::new();
+    run_with(ours, activity, service, stop, async {
+        theirs.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut read = String::new();
+        theirs.read_to_string(&mut read).await.unwrap();
+        assert!(read.starts_with("HTTP/1.1 200"), "{read}");
+        drop(theirs);
+    })
+    .await;
 }
