@@ -46,8 +46,8 @@ pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<Answer>, String> {
         let [id] = ids[..] else {
             return Err(format!("an answer with {status} has no id of its own"));
         };
-        if all("date").len() > 1 || all("content-length").len() > 1 {
-            return Err("a header stands twice".to_owned());
+        if all("date").len() != 1 || all("content-length").len() > 1 {
+            return Err("a header stands twice, or there is no date".to_owned());
         }
         let body = body(&mut wire, &all("content-length"), &all("transfer-encoding"))?;
         if status >= 400 && !body.is_empty() {
