@@ -6,7 +6,9 @@
 //! travel in `Send` futures, not because anything races. Others may look when
 //! that task has been joined.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exchange::Exchange;
@@ -43,8 +45,11 @@ pub(super) struct Activity {
     peek: AtomicBool,
     /// What it saw there.
     unread: AtomicBool,
-    /// The last request's body was not read to its end.
+    /// The last request's body was not read to its end, and hyper may not be
+    /// done with it.
     body_unread: AtomicBool,
+    /// Bodies that somebody may still read.
+    bodies: AtomicU32,
     /// It ended in the middle of a request.
     cut: AtomicBool,
     /// What the head that arrives holds.
@@ -70,6 +75,7 @@ impl Activity {
             peek: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             body_unread: AtomicBool::new(false),
+            bodies: AtomicU32::new(0),
             cut: AtomicBool::new(false),
             head,
             crowded: AtomicBool::new(false),
@@ -192,6 +198,18 @@ impl Activity {
         self.body_unread.load(Relaxed)
     }
 
+    /// Must be dropped after the body itself.
+    pub(super) fn hold_body(self: &Arc<Self>) -> BodyHold {
+        self.bodies.fetch_add(1, Relaxed);
+        BodyHold(self.clone())
+    }
+
+    /// Whether somebody may still read a body. Nothing keeps a handler from
+    /// giving it to another task, so this one alone is seen in order.
+    pub(super) fn holds_body(&self) -> bool {
+        self.bodies.load(Acquire) > 0
+    }
+
     pub(super) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Relaxed)
     }
@@ -236,6 +254,16 @@ impl Activity {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// Somebody has a body in his hands.
+#[derive(Debug)]
+pub(super) struct BodyHold(Arc<Activity>);
+
+impl Drop for BodyHold {
+    fn drop(&mut self) {
+        self.0.bodies.fetch_sub(1, Release);
     }
 }
 

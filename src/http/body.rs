@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::activity::Activity;
+use super::activity::{Activity, BodyHold};
 use super::memory::Share;
 use wait::{End, Wait};
 
@@ -108,6 +108,8 @@ pub(super) struct GuardedBody<B: Body> {
     /// To its end.
     read: bool,
     activity: Arc<Activity>,
+    /// Stands last, because fields are dropped in their order.
+    _hold: BodyHold,
 }
 
 impl<B: Body> GuardedBody<B> {
@@ -126,6 +128,7 @@ impl<B: Body> GuardedBody<B> {
             places,
             wait: None,
             read: false,
+            _hold: activity.hold_body(),
             activity,
         }
     }
@@ -270,8 +273,9 @@ mod tests {
         let mut body = pieces(2, 1, Share::default());
         let activity = body.activity.clone();
         assert!(body.frame().await.is_some());
+        assert!(activity.holds_body());
         drop(body);
-        assert!(activity.left_body_unread());
+        assert!(activity.left_body_unread() && !activity.holds_body());
     }
 
     #[tokio::test]

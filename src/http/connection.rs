@@ -87,6 +87,7 @@ pub(super) async fn serve<T: Transport, S: Answer>(
         stop: Box::pin(stop.cancelled_owned()),
         stopping: Stopping::No,
         may_rest: true,
+        drained: None,
     };
     let ended = (&mut driver).await;
     let Driver {
@@ -140,6 +141,9 @@ struct Driver<T: Transport, S: Answer> {
     /// It has not rested yet since the stage changed: bytes that begin no
     /// request wake it once.
     may_rest: bool,
+    /// The number of changes of stage after which hyper is polled once more
+    /// because of a body that was not read.
+    drained: Option<u32>,
 }
 
 impl<T: Transport, S: Answer> Future for Driver<T, S> {
@@ -156,6 +160,7 @@ impl<T: Transport, S: Answer> Future for Driver<T, S> {
                 return Poll::Ready(this.ended(result.err().as_ref()));
             }
             this.observe();
+            this.follow_body(cx);
             if this.follow_stop(cx) {
                 continue;
             }
@@ -216,6 +221,27 @@ impl<T: Transport, S: Answer> Driver<T, S> {
         }
     }
 
+    /// Finds out what became of a body that was not read and is in nobody's
+    /// hands any more.
+    ///
+    /// Whenever hyper is polled it first looks after such a body: what has
+    /// arrived as a whole it reads away, and otherwise it closes. So one that
+    /// has been polled since the answer went out, and has not ended, waits for
+    /// the next head.
+    fn follow_body(&mut self, cx: &Context<'_>) {
+        let activity = &self.activity;
+        if !activity.left_body_unread() || !activity.owes_nothing() || activity.holds_body() {
+            return;
+        }
+        let now = Some(self.changes);
+        if self.drained == now {
+            activity.set_body_unread(false);
+        } else {
+            self.drained = now;
+            cx.waker().wake_by_ref();
+        }
+    }
+
     /// Returns whether hyper must be polled again.
     fn follow_stop(&mut self, cx: &mut Context<'_>) -> bool {
         match self.stopping {
@@ -259,7 +285,11 @@ impl<T: Transport, S: Answer> Driver<T, S> {
         }
         let idle = Due::End(Ended::Idle);
         match self.activity.stage() {
-            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => Some((until, idle)),
+            Stage::Idle if let Stopping::AfterHead { until } = self.stopping => {
+                let has_unread = self.activity.has_unread();
+                let silent = self.accepted + FIRST_BYTE_GRACE;
+                Some((if has_unread { until } else { silent }, idle))
+            }
             // hyper was told to close, and waits for what may be a request:
             // an empty line came last, which begins none.
             Stage::Idle if self.stopping == Stopping::Told && self.activity.owes_nothing() => {
@@ -318,7 +348,7 @@ async fn finish<T: Transport>(mut transport: T, activity: &Activity, ended: Ende
             transport.write_all(&error::raw(status, detail)).await?;
         }
         transport.shutdown().await?;
-        if unread {
+        if unread || transport.has_unread() {
             discard(transport).await?;
         }
         std::io::Result::Ok(())

@@ -4,6 +4,8 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 
 use super::correlation;
@@ -88,8 +90,13 @@ pub(super) fn raw(status: StatusCode, detail: &str) -> Bytes {
         correlation::HEADER,
         uuid::Uuid::new_v4(),
     );
+    // Writing to a String cannot fail, and only years before the first have no
+    // date of this form.
+    let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now());
+    if let Ok(now) = now {
+        let _ = write!(response, "date: {now}\r\n");
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        // Writing to a String cannot fail.
         let _ = write!(response, "retry-after: {}\r\n", retry_after());
     }
     response.push_str("\r\n");
@@ -103,4 +110,25 @@ fn retry_after() -> u16 {
 
 fn document(detail: &str) -> String {
     json!({ "detail": detail }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::fmt::rfc2822::DateTimeParser;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_without_hyper_says_when_it_was_given() {
+        let before = Timestamp::now().as_second();
+        let answer = raw(StatusCode::REQUEST_TIMEOUT, "");
+        let after = Timestamp::now().as_second();
+        let answer = std::str::from_utf8(&answer).unwrap();
+        let date = answer.lines().find_map(|line| line.strip_prefix("date: "));
+        let date = date.expect("a date");
+        // RFC 9110, section 5.6.7: this is not all that RFC 2822 allows.
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+        let date = DateTimeParser::new().parse_timestamp(date).unwrap();
+        assert!((before..=after).contains(&date.as_second()));
+    }
 }

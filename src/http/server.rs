@@ -149,6 +149,8 @@ struct Connections {
     stop: CancellationToken,
     roster: Roster,
     busy: Bytes,
+    /// When that was prepared.
+    busy_since: Instant,
 }
 
 impl Connections {
@@ -158,6 +160,7 @@ impl Connections {
             stop,
             roster: Roster::default(),
             busy: Bytes::new(),
+            busy_since: Instant::now(),
         }
     }
 
@@ -206,11 +209,14 @@ impl Connections {
         self.count();
     }
 
-    /// Prepared anew when the last one is in nobody's hands any more, so that
-    /// a crowd shares one and each crowd gets its own time to come back.
+    /// Prepared anew when the last one is in nobody's hands any more or is a
+    /// second old, so that a crowd shares one, each crowd gets its own time to
+    /// come back, and the date is right.
     fn busy(&mut self) -> Bytes {
-        if self.busy.is_empty() || self.busy.is_unique() {
+        let is_old = self.busy_since.elapsed() >= Duration::from_secs(1);
+        if is_old || self.busy.is_empty() || self.busy.is_unique() {
             self.busy = error::raw(StatusCode::SERVICE_UNAVAILABLE, "too many connections");
+            self.busy_since = Instant::now();
         }
         self.busy.clone()
     }

@@ -70,7 +70,7 @@ impl ConnectionService {
     fn is_plain(&self, request: &Request<Incoming>) -> bool {
         let may_be_cross_origin = self.front.cors.is_some()
             && (request.method() == Method::OPTIONS || request.headers().contains_key(ORIGIN));
-        !may_be_cross_origin && Ambiguous::of(request.headers()).is_none()
+        !may_be_cross_origin && Ambiguous::of(request.version(), request.headers()).is_none()
     }
 
     fn health(
@@ -139,7 +139,7 @@ impl ConnectionService {
         let largest = settings.max_body.max(settings.import_max_body);
         let share = this.front.body(largest);
         let limit = BodyLimit::new(settings.max_body, settings.import_max_body, share);
-        let ambiguous = Ambiguous::of(request.headers());
+        let ambiguous = Ambiguous::of(request.version(), request.headers());
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(correlation.clone());
         parts.extensions.insert(client);

@@ -87,11 +87,19 @@ impl<T: Transport> Watched<T> {
 
     /// Gives back what was read last, as if it arrived now.
     pub(super) fn put_back(&mut self, bytes: Bytes) {
-        self.returned = bytes;
+        self.returned = if self.returned.is_empty() {
+            bytes
+        } else {
+            [bytes, self.returned.split_off(0)].concat().into()
+        };
     }
 
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.inner.poll_readable(cx)
+        if self.returned.is_empty() {
+            self.inner.poll_readable(cx)
+        } else {
+            Poll::Ready(())
+        }
     }
 
     pub(super) fn into_inner(self) -> T {
@@ -131,9 +139,11 @@ impl<T: Transport> AsyncRead for Watched<T> {
             buffer.put_slice(&self.returned.split_to(count));
             Poll::Ready(Ok(()))
         };
-        // Empty lines between requests are no beginning (RFC 9112, 2.2).
+        // Empty lines between requests are no beginning (RFC 9112, 2.2), and
+        // neither is the body that hyper reads away behind an answer.
         let begins = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-        if self.activity.stage() == Stage::Idle && buffer.filled()[before..].iter().any(begins) {
+        let may_begin = self.activity.stage() == Stage::Idle && !self.activity.left_body_unread();
+        if may_begin && buffer.filled()[before..].iter().any(begins) {
             self.activity.head_began();
         }
         if !self.activity.head_grew(buffer.filled().len() - before) {
@@ -189,5 +199,27 @@ impl<T: Transport> AsyncWrite for Watched<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_put_back_twice_is_read_in_its_order() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut watched = Watched::new(ours, Arc::default());
+        watched.put_back(Bytes::from_static(b"cd"));
+        watched.put_back(Bytes::from_static(b"ab"));
+        let is_ready = poll_fn(|cx| Poll::Ready(watched.poll_readable(cx).is_ready()));
+        assert!(is_ready.await, "what is there need not arrive");
+        let mut read = [0; 8];
+        let count = watched.read(&mut read).await.unwrap();
+        assert_eq!(&read[..count], b"abcd");
     }
 }

@@ -46,8 +46,8 @@ pub(super) fn answers(mut wire: &[u8]) -> Result<Vec<Answer>, String> {
         let [id] = ids[..] else {
             return Err(format!("an answer with {status} has no id of its own"));
         };
-        if all("date").len() > 1 || all("content-length").len() > 1 {
-            return Err("a header stands twice".to_owned());
+        if all("date").len() != 1 || all("content-length").len() > 1 {
+            return Err("a header stands twice, or there is no date".to_owned());
         }
         let body = body(&mut wire, &all("content-length"), &all("transfer-encoding"))?;
         if status >= 400 && !body.is_empty() {
@@ -171,12 +171,14 @@ fn request(sent: &[u8]) -> Option<(usize, Asked)> {
                 }
                 kept |= has("keep-alive");
             }
-            "host" => hosts += 1,
+            "host" if value.bytes().all(is_of_host) => hosts += 1,
+            "host" => return None,
             "x-correlation-id" => ids.push(written.into_owned()),
             _ => {}
         }
     }
-    if hosts > 1 {
+    // Only the old version, which keeps nothing unasked, need not name one.
+    if hosts > 1 || (keeps && hosts == 0) {
         return None;
     }
     let head = sent.len() - lines.rest.len();
@@ -197,6 +199,11 @@ fn request(sent: &[u8]) -> Option<(usize, Asked)> {
         measured: is_measured.then_some(length),
     };
     (whole <= sent.len()).then_some((whole, request))
+}
+
+/// Bytes that are in no host and no port end what some take for one.
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"/@?#\\".contains(&byte)
 }
 
 /// Whether an id may be taken over into the answer.

@@ -82,3 +82,13 @@ async fn a_connection_that_ends_shortens_the_pause() {
     };
     tokio::join!(serving, clients);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_shares_a_refusal_for_a_second() {
+    let (front, _keep) = Builder::default().front();
+    let mut connections = Connections::new(front, CancellationToken::new());
+    let first = connections.busy();
+    assert_eq!(connections.busy(), first);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_ne!(connections.busy(), first, "its date would be wrong");
+}

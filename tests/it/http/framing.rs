@@ -115,6 +115,39 @@ async fn a_broken_chunk_ends_its_connection() {
     assert_eq!(daemon.get("/health/ready").await.unwrap().code, 200);
 }
 
+/// RFC 9112, section 3.2. Checks of balancers speak HTTP/1.0 and name none.
+#[tokio::test]
+async fn a_request_names_one_host_and_a_legal_one() {
+    let daemon = DaemonOptions::default().serve().await;
+    let again = "GET /health HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n";
+    for (version, hosts, status) in [
+        ("HTTP/1.1", "", "400"),
+        ("HTTP/1.1", "host: a b\r\n", "400"),
+        ("HTTP/1.1", "host: user@a\r\n", "400"),
+        ("HTTP/1.1", "host: a\r\nhost: a\r\n", "400"),
+        ("HTTP/1.0", "host: a b\r\n", "400"),
+        ("HTTP/1.1", "host:\r\n", "200"),
+        ("HTTP/1.1", "host: [::1]:8000\r\n", "200"),
+        ("HTTP/1.0", "", "200"),
+    ] {
+        for port in [daemon.api(), daemon.admin()] {
+            for method in ["GET", "OPTIONS"] {
+                // The first closes when it is refused, and always in HTTP/1.0.
+                let request = format!("{method} /health/ready {version}\r\n{hosts}\r\n{again}");
+                let answer = client::raw(port, &request).await;
+                let answer = answer.replace("HTTP/1.0 ", "HTTP/1.1 ");
+                let told = codes(&answer);
+                let is_first = told[0] == status || (method == "OPTIONS" && status == "200");
+                let goes_on = version == "HTTP/1.1" && status == "200";
+                assert!(
+                    is_first && told.len() == 1 + usize::from(goes_on),
+                    "{method} {version} {hosts:?}: {answer}"
+                );
+            }
+        }
+    }
+}
+
 /// A body that nobody wants is no request, whether it is skipped or cut.
 #[tokio::test]
 async fn what_is_hidden_in_a_body_is_never_answered() {
@@ -192,7 +225,7 @@ async fn text_that_is_no_utf_8_harms_nobody() {
             b"GET /nowhere HTTP/1.1\r\nhost: t\r\ntraceparent: \xff\r\n\r\n",
             &["404"],
         ),
-        (b"GET /nowhere HTTP/1.1\r\nhost: \xff\r\n\r\n", &["404"]),
+        (b"GET /nowhere HTTP/1.1\r\nhost: \xff\r\n\r\n", &["400"]),
         (b"GET /nowhere HTTP/1.1\r\n\xff: t\r\n\r\n", &["400"]),
         (b"G\xc9T / HTTP/1.1\r\nhost: t\r\n\r\n", &["400"]),
         (

@@ -23,6 +23,7 @@ fn is_in_our_form(answer: &str) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("\r\nx-correlation-id: "), "{answer}");
     assert!(head.contains("\r\nconnection: close"), "{answer}");
+    assert_eq!(head.matches("\r\ndate: ").count(), 1, "{answer}");
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert!(body["detail"].is_string(), "{answer}");
 }
