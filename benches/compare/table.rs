@@ -85,8 +85,9 @@ impl Table {
     }
 }
 
-/// The 99th percentile says something of many tries only.
-const MANY: usize = 20;
+/// The 99th percentile says something of many tries only: of fewer it is the
+/// largest.
+const MANY: usize = 100;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
