@@ -42,32 +42,23 @@ pub(crate) async fn measure(effort: Effort) -> Section {
     let document = client::get(sample.api(), "/health/ready").await;
     let body = "x".repeat(document.expect("it serves").bytes.len());
     drop(sample);
-    let runs = alternate(3, effort.of(5, 1), async |contestant| {
-        let room = Room::Clients(clients);
-        match contestant {
-            0 => {
-                let roomy = trio
-                    .options()
-                    .variable("BUDGETD__API__MAX_CONNECTIONS", "12000");
-                let (idle, resident) = idle(&ours(&trio.watched().await)).await;
-                let roomy = roomy.serve().await;
-                overall(&roomy, "ok").await;
-                let crowded = crowded(&ours(&roomy), roomy.api(), clients).await;
-                Taken {
-                    idle,
-                    crowded,
-                    resident,
-                }
-            }
-            1 => {
-                let nginx = |room| Web::nginx(2, &body, room).ready();
-                of_peer(nginx(Room::Default).await, nginx(room).await, clients).await
-            }
-            _ => {
-                let haproxy = |room| Web::haproxy(&body, room).ready();
-                of_peer(haproxy(Room::Default).await, haproxy(room).await, clients).await
+    let runs = alternate(3, effort.of(5, 1), async |contestant| match contestant {
+        0 => {
+            let roomy = trio
+                .options()
+                .variable("BUDGETD__API__MAX_CONNECTIONS", "12000");
+            let (idle, resident) = idle(&ours(&trio.watched().await)).await;
+            let roomy = roomy.serve().await;
+            overall(&roomy, "ok").await;
+            let crowded = crowded(&ours(&roomy), roomy.api(), clients).await;
+            Taken {
+                idle,
+                crowded,
+                resident,
             }
         }
+        1 => of_peer(clients, |room| Web::nginx(2, &body, room)).await,
+        _ => of_peer(clients, |room| Web::haproxy(&body, room)).await,
     })
     .await;
     let mut at_rest = Table::new("idle, all processes together", Unit::Megabytes);
@@ -96,9 +87,9 @@ pub(crate) async fn measure(effort: Effort) -> Section {
              once; budgetd watches its three dependencies. Idle, everyone has the number of clients \
              that it is set up for by itself; then another one, set up for {clients}, has as many, \
              which ask once and stay. So what a server takes at once for all that may come is \
-             counted with the clients. Resident memory is `VmRSS` of the one process. budgetd is \
-             linked statically, but for the C library; the others use further libraries, which are \
-             not counted as a part of their programs."
+             counted with the clients. Resident memory is `VmRSS` of the one process. The \
+             program of budgetd has its libraries in it, but for those of C; those of the others, \
+             which lie beside them, are not counted."
         ),
         goals: vec![
             Goal::below("resident memory, idle", resident, 15.0, Unit::Megabytes),
@@ -126,8 +117,12 @@ fn ours(daemon: &Daemon) -> [Pid; 1] {
     [Pid::from_raw(pid).expect("it is one")]
 }
 
-async fn of_peer(usual: Web, roomy: Web, clients: usize) -> Taken {
+/// One after the other: two at a time would share what each has to itself.
+async fn of_peer(clients: usize, start: impl Fn(Room) -> Web) -> Taken {
+    let usual = start(Room::Default).ready().await;
     let (idle, resident) = idle(&usual.pids()).await;
+    drop(usual);
+    let roomy = start(Room::Clients(clients)).ready().await;
     Taken {
         idle,
         crowded: crowded(&roomy.pids(), roomy.port(), clients).await,

@@ -51,7 +51,7 @@ struct Cost {
 type OfNumber = (usize, Vec<Cost>);
 type Costs = Vec<OfNumber>;
 
-/// What is measured of so little may differ by so much.
+/// In times: two figures of equal costs differ by less.
 const LINEAR: f64 = 1.1;
 const CONTESTANTS: [&str; 2] = ["budgetd", "HAProxy"];
 
