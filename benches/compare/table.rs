@@ -33,7 +33,10 @@ impl Series {
     }
 
     pub(crate) fn highest(&self) -> f64 {
-        self.values.iter().copied().fold(0.0, f64::max)
+        self.values
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -109,6 +112,8 @@ impl fmt::Display for Table {
             let ratio = ours / one.median();
             let ratio = match (place, ratio.is_finite()) {
                 (0, _) | (_, false) => String::new(),
+                // Where there is less than nothing, nothing is times the other.
+                _ if ratio < 0.0 => String::new(),
                 _ if ratio < 0.1 => format!("{ratio:.3}"),
                 _ => format!("{ratio:.2}"),
             };

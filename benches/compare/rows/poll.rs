@@ -46,7 +46,7 @@ pub(crate) async fn kept_alive(effort: Effort) -> Section {
         effort.of(7, 1),
         async |contestant| match contestant {
             0 => Turn::of(&daemon, length, None).await,
-            4 => Turn::only(flapping::poll(&trio, length).await),
+            4 => Turn::only(flapping::poll(&trio).await),
             5 => crowded::poll(number, length).await,
             peer => {
                 let port = peers[peer - 1].port();

@@ -11,10 +11,13 @@ use crate::support::{DaemonOptions, FaultProxy, Mode};
 use crate::trio::Trio;
 use crate::wrk::{self, Polls};
 
+/// As long as the other turns, also in a trial: to go and to come back takes a
+/// while.
+const LENGTH: Duration = Duration::from_secs(4);
 const NAMES: [&str; 3] = ["database", "cache", "supabase_auth"];
 
-/// One turn, in which each of them was seen to go.
-pub(super) async fn poll(trio: &Trio, length: Duration) -> Polls {
+/// One turn, in which each of them was seen to go and to come back.
+pub(super) async fn poll(trio: &Trio) -> Polls {
     let proxies = [
         FaultProxy::in_front_of(trio.database.port()).await,
         FaultProxy::in_front_of(trio.redis.port()).await,
@@ -34,14 +37,21 @@ pub(super) async fn poll(trio: &Trio, length: Duration) -> Polls {
         .await;
     overall(&daemon, "ok").await;
     let polls = tokio::select! {
-        polls = wrk::poll_whatever_comes(daemon.api(), READY, length, true) => polls,
+        polls = wrk::poll_whatever_comes(daemon.api(), READY, LENGTH, true) => polls,
         () = flap(&proxies) => unreachable!("it has no end"),
     };
     for name in NAMES {
         let told = daemon.transitions(name);
-        assert!(told.contains(&"down".to_owned()), "{name} never flapped");
+        for change in ["down", "recovered"] {
+            let seen = told.iter().any(|one| one == change);
+            assert!(seen, "{name} never {change} while it should flap: {told:?}");
+        }
     }
-    assert!(polls.refused > 0.0, "readiness never said so");
+    let answered = polls.answers - polls.refused;
+    assert!(
+        polls.refused > 0.0 && answered > 0.0,
+        "readiness said one thing only: {polls:?}"
+    );
     polls
 }
 
@@ -51,7 +61,7 @@ async fn flap(proxies: &[FaultProxy]) {
             for proxy in proxies {
                 proxy.set(mode).await;
                 proxy.cut();
-                let pause = rand::rng().random_range(50..150);
+                let pause = rand::rng().random_range(100..200);
                 sleep(Duration::from_millis(pause)).await;
             }
         }
