@@ -15,14 +15,14 @@ pub(crate) async fn description(programs: &[(&str, &str)]) -> String {
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     let postgres = postgres_version().await;
     let redis = redis_version().await;
-    let programs: String = programs
-        .iter()
-        .map(|(program, argument)| format!("{}, ", version(program, argument)))
+    let programs = programs.iter().copied().chain([("rustc", "--version")]);
+    let programs: Vec<String> = programs
+        .map(|(program, argument)| version(program, argument))
         .collect();
-    let compiler = version("rustc", "--version");
+    let programs = programs.join(", ");
     format!(
         "{today}: {cores} cores ({cpu}), Linux {kernel}, everything on the loopback address; \
-         Postgres {postgres}, Redis {redis}, {programs}{compiler}."
+         Postgres {postgres}, Redis {redis}, {programs}."
     )
 }
 
