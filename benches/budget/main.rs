@@ -69,6 +69,6 @@ fn main() {
 async fn measure(cores: Cores) {
     let reads = reads::measure(cores).await;
     let imports = imports::measure(cores).await;
-    let machine = machine::description().await;
+    let machine = machine::description(&[]).await;
     println!("{machine} {cores}\n\n{reads}\n{imports}");
 }

@@ -20,6 +20,10 @@ impl Reads {
         let processor = of(&|run| run.processor.as_secs_f64() * 1e6 / count(run.latencies.len()));
         let slowest = runs.iter().map(Outcome::rate).fold(f64::INFINITY, f64::min);
         let (p50, p99) = (of(&|run| run.latency(50)), of(&|run| run.latency(99)));
+        let figure = match runs.iter().map(|run| run.others).sum() {
+            0 => figure.to_owned(),
+            others => format!("{figure} ({others} answers were not)"),
+        };
         let row = format!(
             "| {figure} | {} | {rate:.0} | {slowest:.0} | {p50:.2} ms | {p99:.2} ms | {processor:.0} µs | {} |\n",
             runs.len(),

@@ -1,5 +1,5 @@
-//! Contestants take turns, so that a machine that slows down slows all of
-//! them down.
+//! Contestants take turns where they do not all see the same event, so that a
+//! machine that slows down slows all of them down.
 
 /// Lets each contestant run once a round, and returns the runs of each. Who
 /// begins changes from round to round: nobody always runs on a machine that

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncReadExt;
@@ -12,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{DaemonOptions, Port};
+use crate::clients::ready_says;
+use crate::support::{Daemon, DaemonOptions, Port};
 
 /// Each has ports of its own for those who connect to it.
 const ADDRESSES: usize = 20;
@@ -86,6 +88,15 @@ pub(crate) fn many(
         );
     }
     options.config(&config)
+}
+
+/// A daemon all of whose dependencies are up. Of thousands it is not asked
+/// often: that would take the time in which they are looked at.
+pub(crate) async fn all_up(options: DaemonOptions) -> Daemon {
+    let daemon = options.serve().await;
+    let pause = Duration::from_millis(100);
+    ready_says(&daemon, pause, |document| document["status"] == "ok").await;
+    daemon
 }
 
 /// Everyone may come at the same time.

@@ -35,6 +35,17 @@ impl Goal {
         )
     }
 
+    pub(crate) fn at_most(what: impl Into<String>, measured: f64, bound: f64, unit: Unit) -> Self {
+        Self::new(
+            what.into(),
+            measured,
+            "at most",
+            bound,
+            unit,
+            measured <= bound,
+        )
+    }
+
     fn new(what: String, measured: f64, how: &str, bound: f64, unit: Unit, met: bool) -> Self {
         Self {
             what,

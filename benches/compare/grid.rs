@@ -44,7 +44,7 @@ fn cell(unit: Unit, values: &[f64]) -> String {
         return String::new();
     }
     let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let highest = values.iter().copied().fold(0.0, f64::max);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let [middle, lowest, highest] =
         [median(values.iter().copied()), lowest, highest].map(|value| unit.show(value));
     if lowest == highest {

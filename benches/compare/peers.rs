@@ -20,6 +20,15 @@ pub(crate) use beat::Beat;
 pub(crate) use haproxy::{Check, Haproxy};
 pub(crate) use monit::Monit;
 
+/// How many clients a server is set up for: some take memory for all of them
+/// at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Room {
+    /// As many as it chooses by itself.
+    Default,
+    Clients(usize),
+}
+
 /// A web server that answers every request with the same 200.
 #[derive(Debug)]
 pub(crate) struct Web {
@@ -30,13 +39,13 @@ pub(crate) struct Web {
 
 impl Web {
     /// nginx with `return 200`.
-    pub(crate) fn nginx(workers: usize, body: &str) -> Self {
-        Self::start(|folder, port| nginx::start(folder, port, workers, body))
+    pub(crate) fn nginx(workers: usize, body: &str, room: Room) -> Self {
+        Self::start(|folder, port| nginx::start(folder, port, workers, body, room))
     }
 
     /// `HAProxy` with `http-request return`, a thread for each core.
-    pub(crate) fn haproxy(body: &str) -> Self {
-        Self::start(|folder, port| haproxy::answering(folder, port, body))
+    pub(crate) fn haproxy(body: &str, room: Room) -> Self {
+        Self::start(|folder, port| haproxy::answering(folder, port, body, room))
     }
 
     /// The least that a server on hyper can be.
@@ -78,6 +87,9 @@ impl Web {
 pub(crate) struct Api(Web);
 
 impl Api {
+    /// Of the first draft with Postgres.
+    pub(crate) const PLAIN_CONNECTIONS: usize = own::PLAIN_CONNECTIONS;
+
     /// budgetd's handlers alone. Without a `redis` there is none.
     pub(crate) async fn bare(database: &Postgres, redis: &str) -> Self {
         let url = database.url();

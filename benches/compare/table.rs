@@ -33,7 +33,10 @@ impl Series {
     }
 
     pub(crate) fn highest(&self) -> f64 {
-        self.values.iter().copied().fold(0.0, f64::max)
+        self.values
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -85,8 +88,9 @@ impl Table {
     }
 }
 
-/// The 99th percentile says something of many tries only.
-const MANY: usize = 20;
+/// The 99th percentile says something of many tries only: of fewer it is the
+/// largest.
+const MANY: usize = 100;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +112,8 @@ impl fmt::Display for Table {
             let ratio = ours / one.median();
             let ratio = match (place, ratio.is_finite()) {
                 (0, _) | (_, false) => String::new(),
+                // Where there is less than nothing, nothing is times the other.
+                _ if ratio < 0.0 => String::new(),
                 _ if ratio < 0.1 => format!("{ratio:.3}"),
                 _ => format!("{ratio:.2}"),
             };

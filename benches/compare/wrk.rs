@@ -11,14 +11,36 @@ pub(crate) const CONNECTIONS: usize = 32;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Polls {
+    /// All of them.
+    pub(crate) answers: f64,
     /// Answers a second.
     pub(crate) rate: f64,
     pub(crate) p99: f64,
+    /// Answers with a code of neither 2xx nor 3xx.
+    pub(crate) refused: f64,
+    /// Answers that took longer than wrk counts as one, which is two seconds.
+    pub(crate) late: f64,
 }
 
-/// Asks for `path` over connections that stay open, or each time over a new
-/// one.
+/// Asks for `path`, which must be answered with 200 each time, over connections
+/// that stay open, or each time over a new one.
 pub(crate) async fn poll(port: u16, path: &str, length: Duration, stay: bool) -> Polls {
+    let polls = poll_whatever_comes(port, path, length, stay).await;
+    assert!(
+        polls.refused == 0.0,
+        "{} polls of port {port} were refused",
+        polls.refused
+    );
+    polls
+}
+
+/// The same whatever the code of the answers.
+pub(crate) async fn poll_whatever_comes(
+    port: u16,
+    path: &str,
+    length: Duration,
+    stay: bool,
+) -> Polls {
     let mut command = Command::new(find("wrk", "wrk"));
     command
         .args(["-t1", &format!("-c{CONNECTIONS}"), "--latency"])
@@ -37,18 +59,31 @@ pub(crate) async fn poll(port: u16, path: &str, length: Duration, stay: bool) ->
 }
 
 fn parse(said: &str) -> Option<Polls> {
+    let lines = || said.lines().map(str::trim);
     let value = |name: &str| {
-        let line = said.lines().find_map(|line| line.trim().strip_prefix(name));
+        let line = lines().find_map(|line| line.strip_prefix(name));
         line.map(str::trim)
     };
+    let number = |text: &str| text.parse::<f64>().ok();
+    let errors = |kind: &str| {
+        let all = value("Socket errors:").unwrap_or_default();
+        let mut each = all.split(", ");
+        each.find_map(|one| number(one.strip_prefix(kind)?.trim()))
+            .unwrap_or_default()
+    };
     // Answers that were cut are no answers.
-    if let Some(errors) = value("Socket errors:") {
-        let broken = errors.split(", ").any(|one| !one.ends_with(" 0"));
-        assert!(!broken, "wrk lost connections: {errors}");
+    for kind in ["connect", "read", "write"] {
+        let count = errors(kind);
+        assert!(count == 0.0, "wrk lost {count} connections at {kind}");
     }
+    let total = lines().find_map(|line| line.split_once(" requests in "));
     Some(Polls {
-        rate: value("Requests/sec:")?.parse().ok()?,
+        answers: number(total?.0)?,
+        rate: number(value("Requests/sec:")?)?,
         p99: milliseconds(value("99%")?)?,
+        // The line is there only if there were some.
+        refused: value("Non-2xx or 3xx responses:").map_or(Some(0.0), number)?,
+        late: errors("timeout"),
     })
 }
 

@@ -66,5 +66,8 @@ async fn measure() {
     requests::turned_away(&mut report).await;
     requests::throughput(&mut report).await;
     idle::at_rest(&mut report).await;
-    println!("{}\n\n{report}", machine::description().await);
+    println!(
+        "{}\n\n{report}",
+        machine::description(&[("pgbouncer", "--version")]).await
+    );
 }

@@ -8,9 +8,17 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::stage::load;
-use crate::support::Postgres;
+use crate::stage::taken;
 use crate::support::caller::Caller;
+use crate::support::{Postgres, postgres_program};
+
+/// A load through the API.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) took: Duration,
+    /// It was refused before, and done once more from the start.
+    pub(crate) repeated: bool,
+}
 
 /// One load through the API. It meets an empty table and a server with nothing
 /// left to write.
@@ -19,32 +27,40 @@ pub(crate) async fn through_api(
     caller: &Caller,
     version: &Value,
     csv: &str,
-) -> Duration {
-    prepare(database).await;
-    let began = Instant::now();
-    load(caller, version, csv).await;
-    began.elapsed()
+) -> Loaded {
+    for repeated in [false, true] {
+        prepare(database).await;
+        let began = Instant::now();
+        if taken(caller, version, csv).await {
+            let took = began.elapsed();
+            return Loaded { took, repeated };
+        }
+    }
+    panic!("a load was refused twice");
 }
 
 /// The same rows by `psql \copy` into the same table, which is as empty.
-/// `None`: there is no `psql`.
-pub(crate) async fn by_psql(database: &Postgres, rows: usize, file: &Path) -> Option<Duration> {
+pub(crate) async fn by_psql(database: &Postgres, rows: usize, file: &Path) -> Duration {
     let copy = format!(
         "\\copy budgetd.budget_lines (budget_version_id, account_code, account_name, category, \
          period, amount_sar, notes) FROM '{}' WITH (FORMAT csv)",
         file.display()
     );
     prepare(database).await;
+    // The one in `PATH` may be a script around it.
+    let mut psql = Command::new(postgres_program("psql"));
+    psql.arg(database.url())
+        .args(["--no-psqlrc", "--command", &copy]);
     let began = Instant::now();
-    let output = Command::new("psql")
-        .arg(database.url())
-        .args(["--no-psqlrc", "--command", &copy])
-        .output()
-        .ok()?;
+    let output = psql.output().expect("it can be started");
     let took = began.elapsed();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said.trim(), format!("COPY {rows}"));
-    Some(took)
+    assert!(
+        said.trim() == format!("COPY {rows}"),
+        "psql says {said:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    took
 }
 
 async fn prepare(database: &Postgres) {

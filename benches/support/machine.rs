@@ -5,7 +5,9 @@ use std::process::Command;
 use crate::clients;
 use crate::support::{Postgres, Redis};
 
-pub(crate) async fn description() -> String {
+/// `programs`: those beside Postgres and Redis, each with the argument that
+/// makes it say which version it is.
+pub(crate) async fn description(programs: &[(&str, &str)]) -> String {
     // Of the machine: this process may keep to fewer.
     let cores = read("/proc/cpuinfo").matches("\nprocessor").count() + 1;
     let cpu = cpu_model().unwrap_or_else(|| "unknown".to_owned());
@@ -13,11 +15,14 @@ pub(crate) async fn description() -> String {
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
     let postgres = postgres_version().await;
     let redis = redis_version().await;
-    let pooler = first_line("pgbouncer", "--version");
-    let compiler = first_line("rustc", "--version");
+    let programs = programs.iter().copied().chain([("rustc", "--version")]);
+    let programs: Vec<String> = programs
+        .map(|(program, argument)| version(program, argument))
+        .collect();
+    let programs = programs.join(", ");
     format!(
         "{today}: {cores} cores ({cpu}), Linux {kernel}, everything on the loopback address; \
-         Postgres {postgres}, Redis {redis}, {pooler}, {compiler}."
+         Postgres {postgres}, Redis {redis}, {programs}."
     )
 }
 
@@ -73,13 +78,20 @@ async fn redis_version() -> String {
     version.unwrap_or("unknown").to_owned()
 }
 
-fn first_line(program: &str, argument: &str) -> String {
-    let output = Command::new(program).arg(argument).output();
-    let text = output.map_or_else(
-        |_| format!("{program} unknown"),
-        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-    );
-    text.lines().next().unwrap_or_default().to_owned()
+/// The name of a program and the first number that it says.
+fn version(program: &str, argument: &str) -> String {
+    // Where Debian keeps servers, and not everyone looks.
+    let elsewhere = format!("/usr/sbin/{program}");
+    let said = [program, &elsewhere].into_iter().find_map(|candidate| {
+        let output = Command::new(candidate).arg(argument).output().ok()?;
+        // nginx says it to stderr.
+        let text = [output.stdout, output.stderr].concat();
+        Some(String::from_utf8_lossy(&text).into_owned())
+    });
+    let said = said.unwrap_or_default();
+    let mut words = said.split(|c: char| c.is_whitespace() || c == '/');
+    let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    format!("{program} {}", number.unwrap_or("unknown"))
 }
 
 fn read(path: &str) -> String {

@@ -39,7 +39,7 @@ impl From<&Daemon> for Asked {
     }
 }
 
-/// What is asked for, and what `X-Cache` must say to it, if that matters.
+/// What is asked for, and what `X-Cache` should say to it, if that matters.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub(crate) paths: Arc<[String]>,
@@ -60,6 +60,9 @@ pub(crate) enum Until {
 pub(crate) struct Outcome {
     /// Of each answer, from the request to the last byte.
     pub(crate) latencies: Vec<Duration>,
+    /// Answers of which `X-Cache` said something else than expected: on a slow
+    /// machine a cache may be passed by.
+    pub(crate) others: usize,
     pub(crate) took: Duration,
     /// What the daemon spent of its core.
     pub(crate) processor: Duration,
@@ -83,6 +86,7 @@ impl Outcome {
     /// Adds what came of the same work done once more.
     pub(crate) fn add(&mut self, more: Self) {
         self.latencies.extend(more.latencies);
+        self.others += more.others;
         self.took += more.took;
         self.processor += more.processor;
     }
@@ -110,9 +114,11 @@ pub(crate) async fn run(asked: impl Into<Asked>, work: Work) -> Outcome {
         .collect();
     let mut outcome = Outcome::default();
     for part in parts {
-        let (latencies, took) = part.await.expect("every answer was the expected one");
-        outcome.latencies.extend(latencies);
-        outcome.took = outcome.took.max(took);
+        let part = part.await.expect("every request is answered with 200");
+        outcome.latencies.extend(part.latencies);
+        outcome.others += part.others;
+        // They work at the same time.
+        outcome.took = outcome.took.max(part.took);
     }
     let spent = processor_seconds(asked.pid) - before;
     outcome.processor = Duration::from_secs_f64(spent);
@@ -137,7 +143,7 @@ impl Shared {
     }
 }
 
-fn part_of(shared: &Arc<Shared>, users: Vec<usize>) -> (Vec<Duration>, Duration) {
+fn part_of(shared: &Arc<Shared>, users: Vec<usize>) -> Outcome {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -155,8 +161,12 @@ fn part_of(shared: &Arc<Shared>, users: Vec<usize>) -> (Vec<Duration>, Duration)
                 let shared = shared.clone();
                 asking.spawn(async move { client.ask(&shared, began).await });
             }
-            let latencies = asking.join_all().await.concat();
-            (latencies, began.elapsed())
+            let mut outcome = Outcome::default();
+            for one in asking.join_all().await {
+                outcome.add(one);
+            }
+            outcome.took = began.elapsed();
+            outcome
         })
 }
 
@@ -183,8 +193,8 @@ impl Client {
         }
     }
 
-    async fn ask(mut self, shared: &Shared, began: Instant) -> Vec<Duration> {
-        let mut latencies = Vec::new();
+    async fn ask(mut self, shared: &Shared, began: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
         while let Some(path) = shared.next_path() {
             if let Until::Over(length) = shared.work.until
                 && began.elapsed() >= length
@@ -201,15 +211,14 @@ impl Client {
             let response = self.sender.send_request(request).await;
             let (head, body) = response.expect("the daemon answers").into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes();
-            latencies.push(sent.elapsed());
+            outcome.latencies.push(sent.elapsed());
+            assert!(head.status == 200, "{path}: {head:?} {body:?}");
             let told = head.headers.get("x-cache");
             let expected = shared.work.expected;
-            assert!(
-                head.status == 200
-                    && expected.is_none_or(|expected| told.is_some_and(|told| told == expected)),
-                "{path}: {head:?} {body:?}"
-            );
+            if expected.is_some_and(|expected| told.is_none_or(|told| told != expected)) {
+                outcome.others += 1;
+            }
         }
-        latencies
+        outcome
     }
 }

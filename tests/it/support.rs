@@ -46,7 +46,7 @@ pub(crate) use daemon::{BRISK, Daemon, DaemonOptions};
 pub(crate) use events::EventStream;
 pub(crate) use pgbouncer::{PgBouncer, PgBouncerOptions};
 pub(crate) use port::Port;
-pub(crate) use postgres::{Postgres, PostgresOptions};
+pub(crate) use postgres::{Postgres, PostgresOptions, postgres_program};
 pub(crate) use process::{Process, find, folder, give_away};
 pub(crate) use prometheus::{Prometheus, Series};
 pub(crate) use proxy::{FaultProxy, Mode};

@@ -11,36 +11,42 @@ use crate::clients::{ping, query};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Asks a Redis and a Postgres, each by a task of its own.
-#[derive(Debug)]
+/// Asks each dependency by a task of its own.
+#[derive(Debug, Default)]
 pub(crate) struct Beat {
-    known: [(&'static str, watch::Receiver<Option<bool>>); 2],
-    _tasks: JoinSet<()>,
+    known: Vec<(&'static str, watch::Receiver<Option<bool>>)>,
+    tasks: JoinSet<()>,
 }
 
 impl Beat {
-    pub(crate) fn start(redis: (&'static str, u16), postgres: (&'static str, u16)) -> Self {
-        let mut tasks = JoinSet::new();
-        let ((of_redis, redis_up), (of_postgres, postgres_up)) =
-            (watch::channel(None), watch::channel(None));
-        tasks.spawn(async move {
+    pub(crate) fn redis(self, name: &'static str, port: u16) -> Self {
+        self.asking(
+            name,
+            move || async move { ping(port).await.unwrap_or(false) },
+        )
+    }
+
+    pub(crate) fn postgres(self, name: &'static str, port: u16) -> Self {
+        self.asking(name, move || async move {
+            query(port, "SELECT 1").await.is_some()
+        })
+    }
+
+    fn asking<F: Future<Output = bool> + Send>(
+        mut self,
+        name: &'static str,
+        ask: impl Fn() -> F + Send + 'static,
+    ) -> Self {
+        let (told, known) = watch::channel(None);
+        self.known.push((name, known));
+        self.tasks.spawn(async move {
             loop {
-                let asked = timeout(PERIOD, ping(redis.1)).await;
-                of_redis.send_replace(Some(matches!(asked, Ok(Ok(true)))));
+                let asked = timeout(PERIOD, ask()).await;
+                told.send_replace(Some(asked.unwrap_or(false)));
                 sleep(PERIOD).await;
             }
         });
-        tasks.spawn(async move {
-            loop {
-                let asked = timeout(PERIOD, query(postgres.1, "SELECT 1")).await;
-                of_postgres.send_replace(Some(matches!(asked, Ok(Some(_)))));
-                sleep(PERIOD).await;
-            }
-        });
-        Self {
-            known: [(redis.0, redis_up), (postgres.0, postgres_up)],
-            _tasks: tasks,
-        }
+        self
     }
 }
 

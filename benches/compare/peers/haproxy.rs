@@ -3,17 +3,30 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Watcher, answers};
+use super::{Room, Watcher, answers};
 use crate::support::{Port, Process, client, find, folder};
+
+/// What a watcher is set up for: it has hardly any clients, and opens a
+/// connection for each check.
+const CHECKS: Room = Room::Clients(12_000);
 
 /// Without strict limits it takes as many clients as it can get files for, and
 /// does not count two for each.
-const HEAD: &str = "global\n    maxconn 12000\n    no strict-limits\ndefaults\n    mode http\n    timeout client 75s\n    \
-                    timeout connect 5s\n    timeout server 15s\n    timeout http-keep-alive 75s\n";
+fn head(room: Room) -> String {
+    let limit = match room {
+        Room::Default => String::new(),
+        Room::Clients(count) => format!("    maxconn {count}\n"),
+    };
+    format!(
+        "global\n{limit}    no strict-limits\ndefaults\n    mode http\n    timeout client 75s\n    \
+         timeout connect 5s\n    timeout server 15s\n    timeout http-keep-alive 75s\n"
+    )
+}
 
-pub(super) fn answering(folder: &Path, port: u16, body: &str) -> Process {
+pub(super) fn answering(folder: &Path, port: u16, body: &str, room: Room) -> Process {
+    let head = head(room);
     let frontend = format!(
-        "{HEAD}frontend front\n    bind 127.0.0.1:{port}\n    \
+        "{head}frontend front\n    bind 127.0.0.1:{port}\n    \
          http-request return status 200 content-type application/json string \"{body}\"\n"
     );
     launch(folder, &frontend)
@@ -67,7 +80,8 @@ impl Haproxy {
     ) -> Self {
         let port = Port::reserve();
         let mut settings = format!(
-            "{HEAD}frontend front\n    bind 127.0.0.1:{}\n",
+            "{}frontend front\n    bind 127.0.0.1:{}\n",
+            head(CHECKS),
             port.number()
         );
         let mut backends = String::new();
@@ -90,8 +104,9 @@ impl Haproxy {
     pub(crate) async fn of_many(check: Check, servers: impl Iterator<Item = String>) -> Self {
         let port = Port::reserve();
         let mut settings = format!(
-            "{HEAD}frontend front\n    bind 127.0.0.1:{}\n    http-request return status 200\n\
+            "{}frontend front\n    bind 127.0.0.1:{}\n    http-request return status 200\n\
              backend many\n    mode tcp\n{}",
+            head(CHECKS),
             port.number(),
             check.settings()
         );

@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
+use super::Room;
 use crate::support::{Process, find};
 
-pub(super) fn start(folder: &Path, port: u16, workers: usize, body: &str) -> Process {
+pub(super) fn start(folder: &Path, port: u16, workers: usize, body: &str, room: Room) -> Process {
     let here = folder.display();
+    // All of them may meet the same worker.
+    let connections = match room {
+        Room::Default => String::new(),
+        Room::Clients(count) => format!("worker_connections {}; ", count + 100),
+    };
     let settings = format!(
         "worker_processes {workers}; daemon off; error_log stderr crit; pid {here}/nginx.pid;\n\
-         events {{ worker_connections 15000; }}\n\
+         events {{ {connections}}}\n\
          http {{\n\
          access_log off; client_body_temp_path {here}/b; proxy_temp_path {here}/p;\n\
          fastcgi_temp_path {here}/f; uwsgi_temp_path {here}/u; scgi_temp_path {here}/s;\n\

@@ -17,6 +17,8 @@ use crate::support::Process;
 mod bare;
 mod plain;
 
+pub(crate) use plain::CONNECTIONS as PLAIN_CONNECTIONS;
+
 /// The argument that all of them begin with.
 const MARK: &str = "--as";
 

@@ -94,7 +94,9 @@ impl Slow {
         Self {
             defaults: Haproxy::watching(watched(redis, database), "").await,
             monit: Monit::watching(&names).await,
-            beat: Beat::start((CACHE, redis.port()), (DATABASE, database.port())),
+            beat: Beat::default()
+                .redis(CACHE, redis.port())
+                .postgres(DATABASE, database.port()),
         }
     }
 }
@@ -197,7 +199,9 @@ fn section(lost: &Tries, back: &Tries) -> Section {
             "All contestants watch the same Redis and the same Postgres, which are killed with \
              SIGKILL at the same time and started again; default settings everywhere, if nothing \
              else is said. HAProxy speaks with both (`tcp-check` with PING, `pgsql-check`), so does \
-             monit. A loss counts from the signal, a return from the first answer that a client \
+             monit. A budgetd is new for every try: it holds back from a server that closes one \
+             session after the other within a usual interval, as kills in such quick succession \
+             make it seem. The others live through all tries. A loss counts from the signal, a return from the first answer that a client \
              gets that asks every millisecond. Whoever takes seconds takes part in every {SELDOM}th \
              try."
         ),

@@ -6,7 +6,7 @@ use crate::Effort;
 use crate::clients::answers;
 use crate::contest::alternate;
 use crate::goal::Goal;
-use crate::peers::Web;
+use crate::peers::{Room, Web};
 use crate::plot::Plot;
 use crate::section::Section;
 use crate::table::Table;
@@ -26,7 +26,7 @@ pub(crate) async fn measure(effort: Effort) -> Section {
                 answers(daemon.api()).await
             }
             1 => answered(&Web::hyper("{}")).await,
-            _ => answered(&Web::nginx(1, "{}")).await,
+            _ => answered(&Web::nginx(1, "{}", Room::Default)).await,
         };
         millis(answered - began)
     })

@@ -7,7 +7,7 @@ use crate::Effort;
 use crate::clients::{PAUSE, moment};
 use crate::contest::alternate;
 use crate::goal::Goal;
-use crate::peers::Web;
+use crate::peers::{Room, Web};
 use crate::plot::Plot;
 use crate::section::Section;
 use crate::table::Table;
@@ -16,16 +16,34 @@ use crate::unit::{Unit, millis};
 
 pub(crate) async fn measure(effort: Effort) -> Section {
     let trio = Trio::start().await;
-    let runs = alternate(4, effort.of(50, 3), async |contestant| match contestant {
+    let runs = alternate(4, effort.of(100, 3), async |contestant| match contestant {
         0 => {
             let daemon = trio.watched().await;
             let pid = i32::try_from(daemon.pid()).expect("it is one");
             let pid = Pid::from_raw(pid).expect("it is one");
             until_gone(pid, || daemon.signal(Signal::TERM)).await
         }
-        1 => stopped(&Web::nginx(1, "{}").ready().await, Signal::TERM).await,
-        2 => stopped(&Web::nginx(1, "{}").ready().await, Signal::QUIT).await,
-        _ => stopped(&Web::haproxy("{}").ready().await, Signal::USR1).await,
+        1 => {
+            stopped(
+                &Web::nginx(1, "{}", Room::Default).ready().await,
+                Signal::TERM,
+            )
+            .await
+        }
+        2 => {
+            stopped(
+                &Web::nginx(1, "{}", Room::Default).ready().await,
+                Signal::QUIT,
+            )
+            .await
+        }
+        _ => {
+            stopped(
+                &Web::haproxy("{}", Room::Default).ready().await,
+                Signal::USR1,
+            )
+            .await
+        }
     })
     .await;
     let [ours, fast, graceful, haproxy] = runs.try_into().expect("there were four");

@@ -1,7 +1,6 @@
 //! What orchestration costs a request: budgetd beside its own handlers without
 //! it, and beside a handler as one writes it down first.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,12 @@ use crate::plot::Plot;
 use crate::section::Section;
 use crate::stage::{csv, daemon, database, load, summary};
 use crate::support::caller::Caller;
-use crate::support::{Daemon, Postgres, Redis, find};
+use crate::support::{Daemon, Postgres, Redis};
 use crate::swarm::{Asked, CONNECTIONS, Outcome, Until, Work, run};
 use crate::table::Table;
 use crate::unit::Unit;
+
+mod floor;
 
 const OURS: &str = "budgetd";
 const BARE: &str = "its handlers alone, under `axum::serve`";
@@ -30,6 +31,7 @@ const NAMES: [&str; 3] = [OURS, BARE, PLAIN];
 const VERSIONS: u16 = 16;
 
 pub(crate) async fn measure(effort: Effort) -> Section {
+    let lines = effort.of(20_000, 200);
     let database = database().await;
     let (redis, mut lost) = (Redis::start().await, Redis::start().await);
     let up = daemon(&database).cache(&redis.url()).serve().await;
@@ -37,7 +39,7 @@ pub(crate) async fn measure(effort: Effort) -> Section {
     lost.kill().await;
     overall(&up, "ok").await;
     overall(&without, "degraded").await;
-    let paths = prepare(&up, &database, effort.of(20_000, 200)).await;
+    let paths = prepare(&up, &database, lines).await;
     let bare = Api::bare(&database, &redis.url()).await;
     let bare_without = Api::bare(&database, "").await;
     let plain = Api::plain(&database).await;
@@ -58,39 +60,46 @@ pub(crate) async fn measure(effort: Effort) -> Section {
         renewed(asked[one], &database, &paths, effort.of(8, 1)).await
     })
     .await;
-    let floor = floors(&database, &redis, &paths, effort);
+    let version = paths[0].rsplit('/').nth(1).expect("it names a version");
+    let path = paths[0].strip_prefix("/api/v1").expect("it is of the API");
+    let body = Caller::new(&up, "viewer").get(path).await.bytes.len();
 
-    let (rates, p50, p99) = tables("cached", &hits);
-    let lost = 100.0 * (1.0 - rates.ours().median() / rates.of(BARE).median());
-    let more = 1e3 * (p50.ours().median() - p50.of(BARE).median());
-    let plots = vec![Plot::bars("summary", &rates)];
-    let mut all = vec![rates, p50, p99];
+    let (mut goals, mut all, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (what, runs) in [
+        ("cached", &hits),
         ("Redis killed, cached in the process", &down),
         ("uncached", &misses),
     ] {
-        let (rates, p50, p99) = tables(what, runs);
-        all.extend([rates, p50, p99]);
+        let figures = Figures::of(what, runs);
+        goals.extend(
+            [BARE, PLAIN]
+                .into_iter()
+                .flat_map(|peer| figures.goals(what, peer)),
+        );
+        others.push(otherwise(what, runs));
+        all.extend([figures.rates, figures.p50, figures.p99]);
     }
-    all.push(floor);
+    let plots = vec![Plot::bars("summary", &all[0])];
+    let ours = Table::new("the floor: requests or questions a second", Unit::PerSecond)
+        .with(OURS, all[0].ours().values.iter().copied());
+    all.push(floor::add(ours, (&database, version), (&redis, body), effort).await);
     Section {
         about: format!(
-            "The summary of a version of 20,000 lines over {CONNECTIONS} connections. Each request \
+            "The summary of a version of {lines} lines over {CONNECTIONS} connections. Each request \
              brings a token, is counted, and learns the version's revision from Postgres; what is \
              cached is found under that. The second contestant is the same code without supervisor, \
-             gate, admission, deadlines and metrics: the difference is what orchestration costs. \
-             The third asks Postgres the same questions over connections of its own, and does \
-             nothing else. pgbench asks for the revision alone."
+             gate, admission, metrics and the front with its deadlines of connections and requests; \
+             those of statements and of the pool it has too. The difference is what orchestration \
+             costs. The third sends the two statements of a summary over {} connections of its own, \
+             each by itself and outside of any transaction, where budgetd asks once for all who \
+             want a revision at the same moment, and reads in a transaction; it looks at no token, \
+             counts nothing, has no deadline, and writes a shorter document. Answers that came from \
+             elsewhere than from where they should, by `X-Cache`, of each contestant: {}. pgbench \
+             asks for the revision alone, redis-benchmark for a value as long as the summary.",
+            Api::PLAIN_CONNECTIONS,
+            others.join("; "),
         ),
-        goals: vec![
-            Goal::below(
-                "throughput lost to orchestration, cached",
-                lost,
-                3.0,
-                Unit::Percent,
-            ),
-            Goal::below("more at p50, cached", more, 20.0, Unit::Microseconds),
-        ],
+        goals,
         plots,
         tables: all,
         ..Section::default()
@@ -145,77 +154,55 @@ async fn renewed(
     outcome
 }
 
-fn tables(what: &str, runs: &[Vec<Outcome>]) -> (Table, Table, Table) {
-    let table = |figure: &str, unit: Unit, value: &dyn Fn(&Outcome) -> f64| {
-        NAMES.into_iter().zip(runs).fold(
-            Table::new(format!("{what}: {figure}"), unit),
-            |table, (name, runs)| table.with(name, runs.iter().map(value)),
-        )
-    };
-    (
-        table("requests a second", Unit::PerSecond, &Outcome::rate),
-        table("p50", Unit::Milliseconds, &|run| run.latency(50)),
-        table("p99", Unit::Milliseconds, &|run| run.latency(99)),
-    )
+struct Figures {
+    rates: Table,
+    p50: Table,
+    p99: Table,
 }
 
-/// What the servers behind can do at most.
-fn floors(database: &Postgres, redis: &Redis, paths: &[String], effort: Effort) -> Table {
-    let id = paths[0].rsplit('/').nth(1).expect("it names a version");
-    let script = tempfile::NamedTempFile::new().expect("the folder is writable");
-    let sql = format!(
-        "SELECT id, organization_id, revision_token FROM budgetd.budget_versions WHERE id = '{id}';\n"
-    );
-    std::fs::write(script.path(), sql).expect("the folder is writable");
-    let seconds = effort.of("3", "1");
-    let clients = CONNECTIONS.to_string();
-    let mut table = Table::new("the floor: questions a second", Unit::PerSecond);
-    for _ in 0..effort.of(3, 1) {
-        let said = output(
-            Command::new(find("pgbench", "postgresql-contrib"))
-                .args([
-                    "--no-vacuum",
-                    "--jobs=2",
-                    "--client",
-                    &clients,
-                    "--time",
-                    seconds,
-                    "--file",
-                ])
-                .arg(script.path())
-                .arg(database.url()),
-        );
-        let rate = said
-            .lines()
-            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        table = table.and("pgbench, the revision", rate.expect("pgbench says it"));
-        let port = redis.port().to_string();
-        let said = output(
-            Command::new(find("redis-benchmark", "redis-tools"))
-                .args(["-p", &port, "-t", "get", "-c", &clients, "-n"])
-                .args([effort.of("200000", "20000"), "--csv"]),
-        );
-        let rate = said.lines().find_map(|line| {
-            line.strip_prefix("\"GET\",\"")?
-                .split('"')
-                .next()?
-                .parse()
-                .ok()
-        });
-        table = table.and(
-            "redis-benchmark, GET",
-            rate.expect("redis-benchmark says it"),
-        );
+impl Figures {
+    fn of(what: &str, runs: &[Vec<Outcome>]) -> Self {
+        let table = |figure: &str, unit: Unit, value: &dyn Fn(&Outcome) -> f64| {
+            NAMES.into_iter().zip(runs).fold(
+                Table::new(format!("{what}: {figure}"), unit),
+                |table, (name, runs)| table.with(name, runs.iter().map(value)),
+            )
+        };
+        Self {
+            rates: table("requests a second", Unit::PerSecond, &Outcome::rate),
+            p50: table("p50", Unit::Milliseconds, &|run| run.latency(50)),
+            p99: table("p99", Unit::Milliseconds, &|run| run.latency(99)),
+        }
     }
-    table
+
+    /// What it may cost not to be this contestant.
+    fn goals(&self, what: &str, peer: &str) -> [Goal; 2] {
+        let (ours, theirs) = (self.rates.ours().median(), self.rates.of(peer).median());
+        let more = 1e3 * (self.p50.ours().median() - self.p50.of(peer).median());
+        [
+            Goal::below(
+                format!("{what}: throughput lost against {peer}"),
+                100.0 * (1.0 - ours / theirs),
+                3.0,
+                Unit::Percent,
+            ),
+            Goal::below(
+                format!("{what}: more at p50 than {peer}"),
+                more,
+                20.0,
+                Unit::Microseconds,
+            ),
+        ]
+    }
 }
 
-fn output(command: &mut Command) -> String {
-    let output = command.output().expect("it can be started");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// How many answers of each contestant were not what they should be.
+fn otherwise(what: &str, runs: &[Vec<Outcome>]) -> String {
+    let of = |runs: &Vec<Outcome>| {
+        let others: usize = runs.iter().map(|run| run.others).sum();
+        let all: usize = runs.iter().map(|run| run.latencies.len()).sum();
+        format!("{others} of {all}")
+    };
+    let each: Vec<String> = runs.iter().map(of).collect();
+    format!("{what} {}", each.join(", "))
 }

@@ -1,13 +1,13 @@
 //! What it costs to watch few and many.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::Effort;
-use crate::clients::ready_says;
 use crate::contest::alternate;
-use crate::crowd::{Crowd, many};
+use crate::crowd::{Crowd, all_up, many};
 use crate::goal::Goal;
 use crate::grid::{Column, Grid};
 use crate::machine::{processor_seconds, resident_bytes};
@@ -41,6 +41,8 @@ struct Cost {
     /// In MB.
     memory: f64,
     sockets: f64,
+    /// Checks a second, as those see them who are checked.
+    checks: f64,
     /// The fullest tenth of a second, in times the mean.
     burst: f64,
 }
@@ -49,6 +51,8 @@ struct Cost {
 type OfNumber = (usize, Vec<Cost>);
 type Costs = Vec<OfNumber>;
 
+/// In times: two figures of equal costs differ by less.
+const LINEAR: f64 = 1.1;
 const CONTESTANTS: [&str; 2] = ["budgetd", "HAProxy"];
 
 pub(crate) async fn measure(effort: Effort) -> Section {
@@ -94,6 +98,9 @@ pub(crate) async fn measure(effort: Effort) -> Section {
         }
         let (most, runs) = costs[0].last().expect("there are some");
         goals.extend(goals_of(kind, *most, runs));
+        if let [.., few, many] = &costs[0][..] {
+            goals.extend(linear(kind, few, many));
+        }
         grids.push(grid(kind, &costs));
     }
     let [processor, memory] = lines;
@@ -101,8 +108,11 @@ pub(crate) async fn measure(effort: Effort) -> Section {
         about: "So many optional dependencies, each checked every second, with nobody asking for \
                 readiness. `tcp` opens a connection for each check, as HAProxy does; `redis` sends \
                 PING over a session that stays, where HAProxy connects each time. A burst is the \
-                fullest tenth of a second, in times the mean; of fewer than 1,000 it says nothing. HAProxy \
-                answers the handshake with a reset, so that no server sees it arrive. \
+                fullest tenth of a second, in times the mean; of fewer than 1,000 it says nothing. Checks \
+                are counted by those who are checked: connections that were accepted, commands that \
+                Redis has processed. HAProxy answers the handshake of `tcp` with a reset, so that \
+                no server sees it arrive. Linear is what costs a dependency among many no more than \
+                among a tenth of them. \
                 How fast readiness is answered meanwhile stands under the first heading."
             .to_owned(),
         goals,
@@ -136,10 +146,18 @@ fn grid(kind: Kind, costs: &[Costs; 2]) -> Grid {
         name: format!("{contestant}: {}", figure.0),
         unit: figure.1,
     };
+    // Whose checks nobody sees has an empty column less.
+    let checked = |contestant: usize| kind == Kind::Redis || contestant == 0;
     let mut columns: Vec<Column> = figures
         .iter()
         .flat_map(|figure| CONTESTANTS.map(|contestant| column((contestant, figure))))
         .collect();
+    for (place, contestant) in CONTESTANTS.into_iter().enumerate() {
+        if checked(place) {
+            let figure: Figure = ("checks", Unit::PerSecond, |cost| cost.checks);
+            columns.push(column((contestant, &figure)));
+        }
+    }
     if kind == Kind::Tcp {
         columns.push(column((CONTESTANTS[0], &("burst", Unit::Times, |_| 0.0))));
     }
@@ -149,6 +167,11 @@ fn grid(kind: Kind, costs: &[Costs; 2]) -> Grid {
             .iter()
             .flat_map(|(_, _, value)| [ours, theirs].map(|runs| runs.iter().map(value).collect()));
         let mut cells: Vec<Vec<f64>> = cells.collect();
+        for (place, runs) in [ours, theirs].into_iter().enumerate() {
+            if checked(place) {
+                cells.push(runs.iter().map(|cost| cost.checks).collect());
+            }
+        }
         if kind == Kind::Tcp {
             cells.push(ours.iter().map(|cost| cost.burst).collect());
         }
@@ -177,6 +200,12 @@ fn goals_of(kind: Kind, number: usize, runs: &[Cost]) -> Vec<Goal> {
             150.0,
             Unit::Megabytes,
         ),
+        Goal::at_least(
+            what("checks a second"),
+            of(&|cost| cost.checks),
+            0.9 * count(number),
+            Unit::PerSecond,
+        ),
     ];
     if kind == Kind::Tcp {
         goals.push(Goal::below(
@@ -187,6 +216,29 @@ fn goals_of(kind: Kind, number: usize, runs: &[Cost]) -> Vec<Goal> {
         ));
     }
     goals
+}
+
+/// What a dependency costs among many, in times what it costs among few.
+fn linear(kind: Kind, few: &OfNumber, many: &OfNumber) -> [Goal; 2] {
+    type Figure = (&'static str, fn(&Cost) -> f64);
+    let figures: [Figure; 2] = [
+        ("processor", |cost| cost.processor),
+        ("resident memory", |cost| cost.memory),
+    ];
+    figures.map(|(figure, value)| {
+        let each = |(number, runs): &OfNumber| median(runs.iter().map(value)) / count(*number);
+        Goal::at_most(
+            format!(
+                "{figure} for each of {} of kind {} ÷ that of {}",
+                many.0,
+                kind.name(),
+                few.0
+            ),
+            each(many) / each(few),
+            LINEAR,
+            Unit::Times,
+        )
+    })
 }
 
 struct Stage {
@@ -205,12 +257,8 @@ impl Stage {
                 many(options, "redis", std::iter::repeat_n(url, number))
             }
         };
-        let daemon = options.serve().await;
-        ready_says(&daemon, Duration::from_millis(100), |document| {
-            document["status"] == "ok"
-        })
-        .await;
-        self.cost(daemon.pid(), number).await
+        let daemon = all_up(options).await;
+        self.cost(kind, daemon.pid()).await
     }
 
     async fn haproxy(&self, kind: Kind, number: usize) -> Cost {
@@ -221,24 +269,41 @@ impl Stage {
                 Haproxy::of_many(Check::Redis, std::iter::repeat_n(server, number)).await
             }
         };
-        self.cost(haproxy.pid(), number).await
+        self.cost(kind, haproxy.pid()).await
     }
 
     /// Once the start is over.
-    async fn cost(&self, pid: u32, number: usize) -> Cost {
+    async fn cost(&self, kind: Kind, pid: u32) -> Cost {
         sleep(Duration::from_secs(4)).await;
         self.crowd.take_arrivals();
+        let commands = self.commands().await;
         let (before, began) = (processor_seconds(pid), Instant::now());
         sleep(self.length).await;
         let used = processor_seconds(pid) - before;
-        let processor = 100.0 * used / began.elapsed().as_secs_f64();
+        let length = began.elapsed();
         let arrivals = self.crowd.take_arrivals();
+        // The question itself is one of them.
+        let commands = self.commands().await - commands - 1.0;
+        let checks = match kind {
+            Kind::Tcp => count(arrivals.len()),
+            Kind::Redis => commands,
+        };
         Cost {
-            processor,
+            processor: 100.0 * used / length.as_secs_f64(),
             memory: resident_bytes(pid) / 1e6,
             sockets: sockets(pid),
-            burst: burst(&arrivals, began, self.length, number),
+            checks: checks / length.as_secs_f64(),
+            burst: burst(&arrivals, began, length),
         }
+    }
+
+    /// Those that Redis has processed since its start.
+    async fn commands(&self) -> f64 {
+        let said = self.redis.command(&["INFO", "stats"]).await;
+        let mut lines = said.lines();
+        let line = lines.find_map(|line| line.strip_prefix("total_commands_processed:"));
+        line.and_then(|number| number.parse().ok())
+            .expect("Redis says it")
     }
 }
 
@@ -251,20 +316,15 @@ fn sockets(pid: u32) -> f64 {
     count(files.flatten().filter(is_socket).count())
 }
 
-fn burst(arrivals: &[Instant], began: Instant, length: Duration, number: usize) -> f64 {
+fn burst(arrivals: &[Instant], began: Instant, length: Duration) -> f64 {
     const BIN: Duration = Duration::from_millis(100);
 
-    let bins = usize::try_from(length.as_millis() / BIN.as_millis()).expect("it is short");
-    let mut counts = vec![0_usize; bins];
+    let mut counts: HashMap<u128, usize> = HashMap::new();
     for arrival in arrivals {
-        let place = arrival.saturating_duration_since(began).as_millis() / BIN.as_millis();
-        if let Some(bin) = usize::try_from(place)
-            .ok()
-            .and_then(|place| counts.get_mut(place))
-        {
-            *bin += 1;
-        }
+        let bin = arrival.saturating_duration_since(began).as_millis() / BIN.as_millis();
+        *counts.entry(bin).or_default() += 1;
     }
-    let most = counts.into_iter().max().unwrap_or_default();
-    count(most) / (count(number) * BIN.as_secs_f64())
+    let most = counts.into_values().max().unwrap_or_default();
+    let mean = count(arrivals.len()) * BIN.as_secs_f64() / length.as_secs_f64();
+    count(most) / mean
 }

@@ -225,11 +225,17 @@ fn launch(options: &PostgresOptions, folder: &Path, port: &Port) -> Process {
     for (name, value) in &options.settings {
         set(name, value);
     }
-    Process::start("postgres", &binary("postgres"), folder, &arguments)
+    Process::start(
+        "postgres",
+        &postgres_program("postgres"),
+        folder,
+        &arguments,
+    )
 }
 
-/// Debian keeps these out of `PATH`, one folder for each version: the newest.
-fn binary(name: &str) -> PathBuf {
+/// A program of Postgres. Debian keeps these out of `PATH`, one folder for each
+/// version: the newest.
+pub(crate) fn postgres_program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql");
     let newest = versions
         .into_iter()
@@ -249,7 +255,7 @@ fn binary(name: &str) -> PathBuf {
 async fn template() -> PathBuf {
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let guard = ONE_AT_A_TIME.lock().await;
-    let initdb = binary("initdb");
+    let initdb = postgres_program("initdb");
     let version = Command::new(&initdb)
         .arg("--version")
         .output()
@@ -330,7 +336,7 @@ fn write_access_rules(data: &Path, options: &PostgresOptions) {
 fn set_password(data: &Path, password: &str) {
     use std::io::Write;
 
-    let mut command = process::unprivileged(&binary("postgres"));
+    let mut command = process::unprivileged(&postgres_program("postgres"));
     let mut child = command
         .arg("--single")
         .arg("-F")

@@ -21,7 +21,7 @@ use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 /// As many as budgetd's pool has by default.
-const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 16;
 
 struct Plain {
     clients: Vec<Client>,
