@@ -31,7 +31,7 @@ pub use load::{DEFAULT_FILE, Loaded, Sources, load};
 pub use problem::{Problem, Problems, Provenance, Warning};
 pub use secret::Secret;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(all(feature = "daemon", any(test, fuzzing)))]
 pub(crate) mod fuzzing;
 
 #[cfg(test)]
