@@ -7,7 +7,7 @@
 //! the daemon.
 
 pub use crate::auth::fuzzing::{key_set, token};
-pub use crate::budget::fuzzing::csv;
+pub use crate::budget::fuzzing::{csv, json};
 pub use crate::config::fuzzing::{configuration, url, variables};
 pub use crate::http::fuzzing::{front, readiness};
 

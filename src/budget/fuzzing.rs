@@ -1,11 +1,16 @@
-//! Files of lines as a spreadsheet, or an enemy, may have written them.
+//! Files of lines as a spreadsheet, or an enemy, may have written them, and
+//! bodies of JSON.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::csv::{header, parse, rows};
-use super::{Line, LineId, Loc, NewLine, VersionId};
+use super::{Line, LineId, Loc, NewLine, Problem, VersionId};
+
+mod json;
+
+pub use json::json;
 
 /// The most problems of a file that are told, and the largest answer that
 /// tells them, in bytes.
@@ -39,16 +44,20 @@ pub fn csv(bytes: &[u8]) -> bool {
                 .filter(|byte| matches!(byte, b'\n' | b'\r'))
                 .count()
                 + 1;
-            let problems = problems.into_vec();
-            assert!(!problems.is_empty(), "refused without a reason");
-            assert!(problems.len() <= 1_001 + rows.min(MAX_TOLD));
-            for problem in &problems {
-                let told = serde_json::to_string(problem).expect("it can be told");
-                // Six bytes tell a control character, and a name has 100.
-                assert!(told.len() < 1_200, "{told}");
-            }
+            are_told(&problems.into_vec(), 1_001 + rows.min(MAX_TOLD));
             false
         }
+    }
+}
+
+/// There are some, not more than so many, and each is short.
+fn are_told(problems: &[Problem], most: usize) {
+    assert!(!problems.is_empty(), "refused without a reason");
+    assert!(problems.len() <= most, "{} problems", problems.len());
+    for problem in problems {
+        let told = serde_json::to_string(problem).expect("it can be told");
+        // Six bytes tell a control character, and a name has 100.
+        assert!(told.len() < 1_200, "{told}");
     }
 }
 
@@ -80,17 +89,20 @@ fn says_the_same(bytes: &[u8], lines: &[NewLine]) {
             let same = match column.trim() {
                 "account_code" => line.account_code.as_str() == cell.trim(),
                 "account_name" => line.account_name == cell.trim(),
-                "amount_sar" => {
-                    let cell = cell.trim();
-                    let amount = cell.parse().or_else(|_| Decimal::from_scientific(cell));
-                    amount.is_ok_and(|amount| amount == line.amount_sar.decimal())
-                }
+                "amount_sar" => is_amount(cell, line),
                 "notes" => line.notes.as_deref().unwrap_or_default() == cell,
                 _ => true,
             };
             assert!(same, "{cell:?} is read as {line:?}");
         }
     }
+}
+
+/// Whether digits say the amount of a line.
+fn is_amount(text: &str, line: &NewLine) -> bool {
+    let text = text.trim();
+    let amount = text.parse().or_else(|_| Decimal::from_scientific(text));
+    amount.is_ok_and(|amount| amount == line.amount_sar.decimal())
 }
 
 /// A file has so many rows: one more, which is none, is told as the next.

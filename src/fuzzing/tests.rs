@@ -166,6 +166,7 @@ targets! {
     configuration
     csv
     front
+    json
     key_set
     readiness
     token

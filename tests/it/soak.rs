@@ -27,9 +27,10 @@ mod log;
 
 mod report;
 
+use faults::Fault;
 use load::Load;
 use report::Report;
-use rig::Rig;
+use rig::{Rig, Truth, notices_within};
 use witness::Witness;
 
 /// So long it takes when nobody says.
@@ -49,10 +50,15 @@ async fn it_lives_through_whatever_comes() {
     let load = Load::begin(&rig, &mut chance).await;
     let witness = Witness::begin(&rig);
     let began = Instant::now();
-    while began.elapsed() < duration {
-        let what = faults::next(&mut chance);
-        let took = faults::suffer(&mut rig, what, &mut chance).await;
+    rig.truth.is(Truth::Up(began));
+    // Even a moment's sample has a loss that must be noticed, and a while in
+    // which there is none.
+    let mut next = (Fault::NOTICED, notices_within());
+    while began.elapsed() < duration || !witness.has_seen_calm() {
+        let (what, lasting) = next;
+        let took = faults::suffer(&mut rig, what, lasting, &mut chance).await;
         report.suffered(what, took);
+        next = (faults::next(&mut chance), faults::lasting(&mut chance));
     }
     report.witnessed(witness.ended().await);
     report.loaded(load.ended(&rig).await);

@@ -1,3 +1,6 @@
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
 use super::*;
 
 const SIGNED: [(Algorithm, &str); 3] = [
@@ -114,24 +117,56 @@ async fn a_key_is_used_with_its_own_algorithm_alone() {
     assert_eq!(verify(&verifier, &token).await, Ok(viewer()));
 }
 
+/// The public key of the RSA key as tools write it, of which the last part is
+/// what PKCS #1 says.
+const RSA_PEM: &str = include_str!("../../../tests/keys/rs256.public.pem");
+const RSA_DER: &[u8] = include_bytes!("../../../tests/keys/rs256.public.der");
+const PKCS1: usize = 24;
+
+#[test]
+fn the_forms_of_the_public_key_are_one_key() {
+    let text: String = RSA_PEM
+        .lines()
+        .filter(|line| !line.starts_with('-'))
+        .collect();
+    assert_eq!(STANDARD.decode(text).unwrap(), RSA_DER);
+    let set = published();
+    let n = set["keys"][0]["n"].as_str().unwrap();
+    let n = URL_SAFE_NO_PAD.decode(n).unwrap();
+    assert!(RSA_DER[PKCS1..].windows(n.len()).any(|part| part == n));
+    // A sequence of so many bytes.
+    let length = RSA_DER.len() - PKCS1 - 4;
+    assert_eq!(RSA_DER[PKCS1..PKCS1 + 2], [0x30, 0x82]);
+    assert_eq!(
+        RSA_DER[PKCS1 + 2..PKCS1 + 4],
+        u16::try_from(length).unwrap().to_be_bytes()
+    );
+}
+
 /// The classic: the public key, which everyone knows, as the shared secret.
 #[tokio::test]
 async fn a_public_key_is_no_secret() {
     install_crypto();
     let set = published();
     let key = &set["keys"][0];
-    let texts = [
-        key["n"].as_str().unwrap().to_owned(),
-        key.to_string(),
-        String::new(),
+    let (pem, der, jwk) = (RSA_PEM, RSA_DER, key.to_string());
+    let n = key["n"].as_str().unwrap();
+    let secrets: [&[u8]; 7] = [
+        pem.as_bytes(),
+        pem.trim_end().as_bytes(),
+        der,
+        &der[PKCS1..],
+        n.as_bytes(),
+        jwk.as_bytes(),
+        b"",
     ];
     let without_secret = {
         let mut config = configured();
         config.auth.jwt_secret = Secret::default();
         verifier(&config, Answer::Keys(published())).0
     };
-    for text in texts {
-        let secret = EncodingKey::from_secret(text.as_bytes());
+    for secret in secrets {
+        let secret = EncodingKey::from_secret(secret);
         let header = header(Algorithm::HS256, Some("rsa"));
         let token = encode(&header, &good(json!({})), &secret).unwrap();
         assert_refused(&verify(&usual().0, &token).await, Refusal::Signature);

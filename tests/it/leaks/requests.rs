@@ -20,7 +20,8 @@ const YEAR: u16 = 2026;
 /// How often each code was answered; 0 where the client did not wait.
 pub(super) type Codes = BTreeMap<u16, usize>;
 
-/// So many requests, of all visitors together.
+/// So many requests, of all visitors together, and the same each time: what
+/// each visitor asks for follows from its number alone.
 pub(super) async fn run(rig: &Rig, count: usize) -> Codes {
     let planner = Caller::new(&rig.daemon, "planner");
     let scene = Scene::of(&planner).await;

@@ -11,6 +11,9 @@ use crate::support::{Answer, AuthApi, Daemon, DaemonOptions, FaultProxy, Postgre
 /// A machine with too much to do is slow, and flaps are many.
 pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
+/// Ways, and detours after them.
+pub(super) const WAYS: usize = 6;
+
 pub(super) struct Rig {
     pub(super) daemon: Daemon,
     pub(super) postgres: Postgres,
@@ -79,6 +82,13 @@ impl Rig {
     /// The configuration of a round of reloads. The first one is as it began.
     pub(super) fn config(&self, round: usize) -> String {
         config(&self.ways, &self.detours, round)
+    }
+
+    /// How many connections are open over each way and each detour.
+    pub(super) fn open(&self) -> [usize; WAYS] {
+        let [database, cache, auth, queue] = self.ways.each_ref().map(|way| way.proxy.open());
+        let [other_database, other_cache] = self.detours.each_ref().map(FaultProxy::open);
+        [database, cache, auth, queue, other_database, other_cache]
     }
 
     pub(super) async fn until_status(&self, way: &Way, status: &str) {

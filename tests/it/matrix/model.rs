@@ -82,6 +82,26 @@ pub(super) fn effect(dependency: Dependency, fault: Fault) -> Result<Effect, Exc
     }
 }
 
+/// Whether a check may fail in this way, once a fault has struck.
+pub(super) fn may_fail(dependency: Dependency, fault: Fault, kind: &str) -> bool {
+    use ErrorKind as Kind;
+
+    let lasting: &[Kind] = match effect(dependency, fault) {
+        Ok(Effect::Down(kinds)) => kinds,
+        // It is shut, or was just cut.
+        Ok(Effect::Flaps) => &[Kind::Refused, Kind::Closed],
+        Ok(Effect::Up { .. }) | Err(_) => &[],
+    };
+    // Whoever ends, or is cut off, may have let someone in just before.
+    let passing: &[Kind] = match fault {
+        Fault::Stopped => &[Kind::Closed, Kind::NotReady],
+        Fault::Killed | Fault::Refused => &[Kind::Closed],
+        _ => &[],
+    };
+    let mut kinds = lasting.iter().chain(passing);
+    kinds.any(|known| known.as_str() == kind)
+}
+
 /// Every fault that a dependency cannot suffer, why, and how many rows that is.
 pub(super) fn excluded() -> Vec<(Dependency, Fault, Excluded, usize)> {
     let rows = Moment::ALL.len() * POLICIES.len();

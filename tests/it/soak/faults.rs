@@ -5,9 +5,9 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt};
 use rustix::process::Signal;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::rig::Rig;
+use super::rig::{Rig, Truth};
 use crate::support::{Answer, FaultProxy, Mode};
 
 /// What to do to whom.
@@ -53,6 +53,9 @@ pub(super) enum Way {
 }
 
 impl Fault {
+    /// One that is always noticed, if it lasts.
+    pub(super) const NOTICED: Self = Self::Refuse(Way::Database);
+
     /// Whether the database cannot be used while it lasts.
     fn takes_the_database(self) -> bool {
         matches!(
@@ -93,17 +96,36 @@ pub(super) fn next(chance: &mut SmallRng) -> Fault {
     }
 }
 
+/// For so long a fault lasts.
+pub(super) fn lasting(chance: &mut SmallRng) -> Duration {
+    between(chance, 50, 4_000)
+}
+
 /// Makes it happen, ends it, and waits until all is well; how long that took
 /// from the end of it. A pause of chance follows.
-pub(super) async fn suffer(rig: &mut Rig, fault: Fault, chance: &mut SmallRng) -> Duration {
-    let lasting = between(chance, 50, 4_000);
+pub(super) async fn suffer(
+    rig: &mut Rig,
+    fault: Fault,
+    lasting: Duration,
+    chance: &mut SmallRng,
+) -> Duration {
+    // Nothing else that may happen is a reason not to be ready.
+    let takes_the_database = fault.takes_the_database();
+    if takes_the_database {
+        rig.truth.is(Truth::Open);
+    }
     begin(rig, fault, chance).await;
-    if fault.takes_the_database() {
-        rig.truth.is_down();
+    if takes_the_database {
+        rig.truth.is(Truth::Down(Instant::now()));
     }
     sleep(lasting).await;
-    rig.truth.is_open();
+    if takes_the_database {
+        rig.truth.is(Truth::Open);
+    }
     end(rig, fault).await;
+    if takes_the_database {
+        rig.truth.is(Truth::Up(Instant::now()));
+    }
     let took = rig.until_ok().await;
     sleep(between(chance, 0, 1_500)).await;
     took

@@ -150,6 +150,11 @@ impl Report {
             self.seen.false_answers, 0,
             "ready, and the database is down"
         );
+        assert!(self.seen.unready > 0, "ready, whatever came");
+        assert_eq!(
+            self.seen.unready_in_calm, 0,
+            "not ready, and the database was up for long"
+        );
         assert_eq!(self.seen.not_alive, 0, "it did not answer");
         assert_eq!(self.lines_lost, 0, "lines of the log were lost");
         assert!(self.holds_no_more(), "something is left behind");
@@ -214,6 +219,11 @@ impl fmt::Display for Report {
         )?;
         row("  which may take", seconds(notices_within()))?;
         row("  false answers", seen.false_answers.to_string())?;
+        row(
+            "  while the database was up for long",
+            seen.calm.to_string(),
+        )?;
+        row("    not ready", seen.unready_in_calm.to_string())?;
         row("  not alive", seen.not_alive.to_string())?;
         row("  slowest", seconds(seen.slowest))?;
         row("log lines, by level", format!("{:?}", self.log.levels))?;

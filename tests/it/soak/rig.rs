@@ -14,7 +14,9 @@ use crate::support::{Answer, AuthApi, Daemon, DaemonOptions, FaultProxy, Postgre
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 const FAST_INTERVAL: Duration = Duration::from_millis(50);
 const TIMEOUT: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 const FALL: u32 = 3;
+const RISE: u32 = 2;
 /// What a machine with too much to do may be late by.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -28,6 +30,13 @@ pub(super) fn notices_within() -> Duration {
         + SLACK
 }
 
+/// How long readiness may not know that the database is back: an attempt is
+/// under way and fails, the longest pause follows, and then it has to pass
+/// twice. The schema is looked at before requests are let in.
+pub(super) fn recovers_within() -> Duration {
+    TIMEOUT + MAX_BACKOFF + (FAST_INTERVAL + TIMEOUT) * RISE + TIMEOUT + SLACK
+}
+
 pub(super) struct Rig {
     pub(super) daemon: Daemon,
     pub(super) log: Log,
@@ -35,7 +44,7 @@ pub(super) struct Rig {
     pub(super) redis: Redis,
     pub(super) auth: AuthApi,
     pub(super) ways: Ways,
-    pub(super) truth: Truth,
+    pub(super) truth: Known,
     /// Reloads so far.
     pub(super) round: usize,
 }
@@ -47,21 +56,29 @@ pub(super) struct Ways {
     pub(super) auth: FaultProxy,
 }
 
-/// Since when nobody can use the database; `None` while it can be used, or
-/// while that is not certain.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Truth(Arc<Mutex<Option<Instant>>>);
+/// Whether the database can be used, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Truth {
+    Up(Instant),
+    Down(Instant),
+    /// Between the two, or by turns.
+    Open,
+}
 
-impl Truth {
-    pub(super) fn is_down(&self) {
-        *self.0.lock().unwrap() = Some(Instant::now());
+/// The truth, for those who are to know it.
+#[derive(Debug, Clone)]
+pub(super) struct Known(Arc<Mutex<Truth>>);
+
+impl Known {
+    fn new(truth: Truth) -> Self {
+        Self(Arc::new(Mutex::new(truth)))
     }
 
-    pub(super) fn is_open(&self) {
-        *self.0.lock().unwrap() = None;
+    pub(super) fn is(&self, truth: Truth) {
+        *self.0.lock().unwrap() = truth;
     }
 
-    pub(super) fn down_since(&self) -> Option<Instant> {
+    pub(super) fn now(&self) -> Truth {
         *self.0.lock().unwrap()
     }
 }
@@ -99,7 +116,7 @@ impl Rig {
             redis,
             auth,
             ways,
-            truth: Truth::default(),
+            truth: Known::new(Truth::Open),
             round: 0,
         };
         rig.until_ok().await;
@@ -135,9 +152,11 @@ fn config(ways: &Ways, round: usize) -> String {
         "[checks]
         interval = \"{}ms\"
         fast_interval = \"{}ms\"
+        max_backoff = \"{}ms\"
         connect_timeout = \"{timeout}ms\"
         timeout = \"{timeout}ms\"
         fall = {FALL}
+        rise = {RISE}
         [database]
         pool_size = {}
         statement_timeout = \"3s\"
@@ -158,6 +177,7 @@ fn config(ways: &Ways, round: usize) -> String {
         ",
         INTERVAL.as_millis(),
         FAST_INTERVAL.as_millis(),
+        MAX_BACKOFF.as_millis(),
         8 + round % 2,
         5 + round % 3,
         timeout = TIMEOUT.as_millis(),

@@ -8,11 +8,15 @@ use rand::rngs::SmallRng;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::case::{Case, Stage};
 use crate::support::caller::Caller;
 use crate::support::ledger::Ledger;
 use crate::support::{Daemon, within};
+
+/// Before a write is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Everyone who uses a daemon until it is gone.
 pub(super) struct Load {
@@ -57,7 +61,9 @@ async fn write(mut ledger: Ledger, mut chance: SmallRng, rows: usize, share: f64
     loop {
         match ledger.write(&mut chance, rows, share).await {
             Some(200..=299) => {}
-            Some(503) | None => return ledger,
+            // It is on its way to another database, or out.
+            Some(503) => sleep(PAUSE).await,
+            None => return ledger,
             Some(code) => panic!("a write was answered {code}"),
         }
     }
@@ -95,7 +101,7 @@ async fn dawdle(caller: Caller, port: u16, version: String) {
     );
     let mut sent = stream.write_all(head.as_bytes()).await;
     while sent.is_ok() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
         sent = stream.write_all(b" ").await;
     }
 }

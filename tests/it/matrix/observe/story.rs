@@ -31,8 +31,12 @@ pub(in crate::matrix) fn hold(daemon: &Daemon, case: Case, story: &Story, exit: 
     let (told, hiccups) = transitions(daemon, case);
     for line in &told {
         let transition = line["transition"].as_str().unwrap_or_default();
-        let timed_out = line["error_kind"] == "timeout";
-        let event = model::event(case.dependency, transition, timed_out);
+        let kind = line["error_kind"].as_str();
+        if matches!(transition, "failing" | "down") {
+            let may_fail = |kind| model::may_fail(case.dependency, case.fault, kind);
+            assert!(kind.is_some_and(may_fail), "no such failure: {line}");
+        }
+        let event = model::event(case.dependency, transition, kind == Some("timeout"));
         assert_eq!(line["event"], event, "{line}");
         assert_eq!(line["policy"], case.policy.as_str(), "{line}");
     }
