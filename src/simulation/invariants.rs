@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::daemon::Daemon;
 use super::monitors::Monitors;
 use crate::dependency::Policy;
+use crate::health::history::Timeline;
 use crate::health::machine::TransitionKind;
 use crate::health::readiness::Tally;
 use crate::health::{DependencyHealth, Published, Roll, Status};
@@ -180,8 +181,7 @@ impl<'a, I: Iterator<Item = &'a Arc<DependencyHealth>>> EqByPointer<'a> for I {}
 
 /// Transitions are legal steps, each from where the last one led, and each is
 /// counted.
-pub(super) fn of_timeline(published: &Published, seen: u64, counted: u64) -> Result<(), String> {
-    let timeline = &published.snapshot.timeline;
+pub(super) fn of_timeline(timeline: &Timeline, seen: u64, counted: u64) -> Result<(), String> {
     if timeline.happened() != counted {
         return Err(format!(
             "{} transitions happened, and {counted} were counted",

@@ -2,17 +2,20 @@
 //! monitors reported and from the contract's words: whatever the core claims
 //! must agree with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::invariants;
-use super::monitors::Monitors;
-use crate::config::Checks;
-use crate::dependency::Policy;
-use crate::health::{StartDeadline, Status};
-use crate::supervisor::inside::{Core, Input, Line, Node, NodeId, Output, Report};
+use super::invariants::{self, is_down};
+use crate::dependency::{Name, Policy};
+use crate::health::machine::TransitionKind;
+use crate::supervisor::Fatal;
+use crate::supervisor::inside::{Core, Input, Line, NodeId, Output, Report};
+
+mod account;
+
+use account::{Account, Steps};
 
 /// Checks in a row that may end without meaning anything.
 const INCONCLUSIVE: u32 = 3;
@@ -23,28 +26,19 @@ pub(super) struct Ledger {
     handled_at: Instant,
     transitions: u64,
     gate_opens: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Account {
-    status: Status,
-    blocked: bool,
-    was_up: bool,
-    failures: u32,
-    passes: u32,
-    attempts: u64,
-    inconclusive: u32,
-    /// Of the start deadline, by the time that was handled last.
-    spent: Duration,
-    awaited: bool,
-    checks: Checks,
+    required_up: bool,
 }
 
 /// What an input says about a node.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Told {
     Nothing,
-    Checked { node: NodeId, passed: bool },
+    Checked {
+        node: NodeId,
+        passed: bool,
+    },
+    /// Its monitor is no more.
+    Ended(NodeId),
     Gap(Duration),
 }
 
@@ -55,43 +49,35 @@ impl Ledger {
             handled_at: now,
             transitions: 0,
             gate_opens: invariants::all_up(core, Policy::gates),
+            required_up: invariants::required_up(core),
         };
         ledger.open_accounts(core);
         ledger
     }
 
     fn open_accounts(&mut self, core: &Core) {
-        self.accounts.retain(|id, _| core.nodes.contains_key(id));
         for (id, node) in &core.nodes {
-            self.accounts.entry(*id).or_insert_with(|| Account {
-                status: node.status(),
-                blocked: node.is_blocked(),
-                was_up: false,
-                failures: 0,
-                passes: 0,
-                attempts: 0,
-                inconclusive: 0,
-                spent: Duration::ZERO,
-                awaited: false,
-                checks: node.config.checks.clone(),
-            });
+            let new = || Account::open(node);
+            self.accounts.entry(*id).or_insert_with(new);
         }
     }
 
-    /// What an input means; asked before the core handles it.
-    pub(super) fn read(&mut self, input: &Input, monitors: &Monitors) -> Told {
+    /// What an input means; asked before the core handles it. `generation`
+    /// knows which monitor of a node runs: one that was replaced is not
+    /// listened to.
+    pub(super) fn read(
+        &mut self,
+        input: &Input,
+        generation: impl Fn(NodeId) -> Option<u32>,
+    ) -> Told {
         match input {
             Input::ClockGap(gap) => Told::Gap(*gap),
             Input::Report {
                 node,
-                generation,
+                generation: sender,
                 report: Report::Checked(checked),
-            } => {
-                // A monitor that was replaced is not listened to.
-                let heard = monitors
-                    .get(node)
-                    .is_some_and(|monitor| monitor.generation == *generation);
-                let Some(account) = self.accounts.get_mut(node).filter(|_| heard) else {
+            } if generation(*node) == Some(*sender) => {
+                let Some(account) = self.accounts.get_mut(node) else {
                     return Told::Nothing;
                 };
                 if checked.overslept && account.inconclusive < INCONCLUSIVE {
@@ -104,6 +90,11 @@ impl Ledger {
                     passed: checked.result.is_ok(),
                 }
             }
+            Input::MonitorEnded {
+                node,
+                generation: sender,
+                ..
+            } if generation(*node) == Some(*sender) => Told::Ended(*node),
             _ => Told::Nothing,
         }
     }
@@ -125,24 +116,107 @@ impl Ledger {
         for account in self.accounts.values_mut().filter(|account| account.awaited) {
             account.spent += passed;
         }
+        let broken = self.restarts(told, outputs, now)?;
+        self.losses(core, told, &broken)?;
         self.open_accounts(core);
-        for (id, node) in &core.nodes {
-            let Some(account) = self.accounts.get_mut(id) else {
+        let mut steps = Steps::default();
+        for (id, account) in &mut self.accounts {
+            let told = match told {
+                Told::Checked { node, passed } if node == *id => Some(passed),
+                _ => None,
+            };
+            let broke = broken.contains(id);
+            let Some(node) = core.nodes.get(id) else {
+                account.close(told, broke, &mut steps);
                 continue;
             };
-            let broke = outputs.iter().any(|output| {
-                matches!(output, Output::Tell(Line::ProbeRestarted { dependency, .. })
-                    if node.live && dependency == node.name())
-            });
             account
-                .follow(*id, node, told, broke, self.gate_opens)
+                .follow(node, told, broke, self.gate_opens, &mut steps)
                 .and_then(|()| account.compare_clock(node, now))
                 .map_err(|wrong| format!("{}: {wrong}", node.name()))?;
         }
-        let counted = outputs
+        self.accounts.retain(|id, _| core.nodes.contains_key(id));
+        let counted = outputs.iter().filter_map(|output| match output {
+            Output::Count(name, kind) => Some((name.clone(), *kind)),
+            _ => None,
+        });
+        let counted: Vec<(Name, TransitionKind)> = counted.collect();
+        self.transitions += counted.len() as u64;
+        steps.compare(counted)
+    }
+
+    /// Whose monitor was replaced. One that ended is replaced unless the
+    /// process gives up over it, and each replacement counts.
+    fn restarts(
+        &mut self,
+        told: Told,
+        outputs: &[Output],
+        now: Instant,
+    ) -> Result<BTreeSet<NodeId>, String> {
+        let mut broken = BTreeSet::new();
+        for output in outputs {
+            let Output::Tell(Line::ProbeRestarted {
+                dependency,
+                restarts,
+                ..
+            }) = output
+            else {
+                continue;
+            };
+            let Some((id, account)) = self.live_account(dependency) else {
+                return Err(format!("{dependency}: is replaced, and not live"));
+            };
+            account.broke_at.push(now);
+            let seen = account.restarts(now);
+            if *restarts != seen || !broken.insert(id) {
+                return Err(format!(
+                    "{dependency}: claims {restarts} restarts, and it is {seen}"
+                ));
+            }
+        }
+        let gives_up = outputs
             .iter()
-            .filter(|output| matches!(output, Output::Count(..)));
-        self.transitions += counted.count() as u64;
+            .any(|output| matches!(output, Output::Fatal(Fatal::MonitorKeepsBreaking { .. })));
+        match told {
+            Told::Ended(id) if self.accounts.get(&id).is_some_and(|a| a.live) => {
+                if broken.contains(&id) || gives_up {
+                    Ok(broken)
+                } else {
+                    Err(format!("{id:?}: its monitor ended, and is not replaced"))
+                }
+            }
+            _ => Ok(broken),
+        }
+    }
+
+    /// Of what was live before.
+    fn live_account(&mut self, name: &Name) -> Option<(NodeId, &mut Account)> {
+        let mut accounts = self.accounts.iter_mut();
+        let found = accounts.find(|(_, account)| account.live && account.name == *name);
+        found.map(|(id, account)| (*id, account))
+    }
+
+    /// Nothing goes down for any other reason than that it failed a check, or
+    /// its monitor broke, or something it needs goes down: above all not for a
+    /// reload, neither at its beginning, nor while it runs, nor at its end.
+    fn losses(&mut self, core: &Core, told: Told, broken: &BTreeSet<NodeId>) -> Result<(), String> {
+        let was_up = |id: &NodeId| self.accounts.get(id).is_some_and(|a| !is_down(a.status));
+        let is_up = |id: &NodeId| core.nodes.get(id).is_some_and(|n| !is_down(n.status()));
+        let falls = |id: &NodeId| was_up(id) && !is_up(id);
+        for (id, node) in core.nodes.iter().filter(|(id, _)| falls(id)) {
+            let failed = matches!(told, Told::Checked { node, passed: false } if node == *id);
+            let mut needs = self.accounts[id].needs.iter().chain(&node.needs);
+            if !failed && !broken.contains(id) && !needs.any(falls) {
+                return Err(format!("{} goes down without a loss", node.name()));
+            }
+        }
+        let was_required = |id: &NodeId| self.accounts.get(id).is_some_and(|a| a.required);
+        let mut live = core.live.iter();
+        let lost = live.any(|id| was_required(id) && falls(id));
+        let was_up = std::mem::replace(&mut self.required_up, invariants::required_up(core));
+        if was_up && !self.required_up && !lost {
+            return Err("readiness dips without a loss".to_owned());
+        }
         Ok(())
     }
 
@@ -163,115 +237,11 @@ impl Ledger {
         let deadline = core.nodes[id].config.checks.startup_deadline;
         Some((self.accounts.get(id)?.spent, deadline))
     }
-}
 
-impl Account {
-    fn follow(
-        &mut self,
-        id: NodeId,
-        node: &Node,
-        told: Told,
-        broke: bool,
-        gate_opens: bool,
-    ) -> Result<(), String> {
-        match told {
-            Told::Checked { node, passed } if node == id => self.check(passed),
-            _ => {}
-        }
-        if broke && !self.blocked {
-            self.check(false);
-        }
-        let (status, machine) = (node.status(), &node.machine);
-        self.blocked = node.is_blocked();
-        if status == Status::Blocked && (self.blocked || self.status == Status::Blocked) {
-            (self.failures, self.passes) = (0, 0);
-            if broke {
-                // It may have broken before it was blocked, or after.
-                self.attempts = machine.attempts();
-            }
-        } else if status != self.status {
-            return Err(format!("is {status}, and should be {}", self.status));
-        }
-        self.status = status;
-        self.checks = node.config.checks.clone();
-        let claims = (
-            machine.failures(),
-            machine.attempts(),
-            machine.initialized(),
-        );
-        let facts = (self.failures, self.attempts, self.was_up);
-        if claims != facts {
-            return Err(format!(
-                "claims (failures, attempts, initialized) {claims:?}, and it is {facts:?}"
-            ));
-        }
-        let view = &node.view;
-        let shown = (view.status, view.failures, view.attempts, &view.blocked_by);
-        let known = (
-            status,
-            self.failures,
-            self.attempts,
-            &machine.blocked_by().cloned(),
-        );
-        if shown != known {
-            return Err(format!("shows {shown:?}, and it is {known:?}"));
-        }
-        if status.is_up() && view.since != machine.since() {
-            return Err("shows another beginning than it has".to_owned());
-        }
-        self.awaited = node.live
-            && !gate_opens
-            && node.config.policy.gates()
-            && status.counts()
-            && !status.is_up()
-            && !self.blocked;
-        Ok(())
-    }
-
-    /// The contract's rules of rise and fall.
-    fn check(&mut self, passed: bool) {
-        self.attempts += 1;
-        if passed {
-            self.failures = 0;
-            self.passes += 1;
-            let coming_back = self.status == Status::Error && self.was_up;
-            if !coming_back || self.passes >= self.checks.rise {
-                self.status = Status::Ok;
-                self.was_up = true;
-            }
-            return;
-        }
-        self.passes = 0;
-        self.failures += 1;
-        self.status = match self.status {
-            _ if self.failures >= self.checks.fall => Status::Error,
-            Status::Blocked if self.was_up => Status::Error,
-            Status::Ok => Status::Failing,
-            Status::Blocked => Status::Starting,
-            other => other,
-        };
-    }
-
-    /// What is left of the start deadline is what was not spent.
-    fn compare_clock(&self, node: &Node, now: Instant) -> Result<(), String> {
-        let gates = node.live && node.config.policy.gates() && node.status().counts();
-        let Some(deadline) = node.config.checks.startup_deadline.filter(|_| gates) else {
-            return Ok(());
-        };
-        let shown = match node.view.start_deadline {
-            // It ran out, or a reload brought a deadline that starts no clock.
-            StartDeadline::Never => return Ok(()),
-            other => other.left(now),
-        };
-        let left = deadline.saturating_sub(self.spent);
-        if self.awaited && shown != Some(left) {
-            return Err(format!(
-                "shows {shown:?} of its start deadline, and {left:?} is left"
-            ));
-        }
-        if self.awaited && left.is_zero() {
-            return Err("is past its start deadline".to_owned());
-        }
-        Ok(())
+    /// How often its monitor was replaced lately.
+    pub(super) fn restarted(&self, name: &Name) -> usize {
+        let mut accounts = self.accounts.values();
+        let account = accounts.find(|account| account.live && account.name == *name);
+        account.map_or(0, |account| account.restarts(self.handled_at))
     }
 }

@@ -93,11 +93,11 @@ pub(super) fn is_justified(world: &World<'_>, fatal: &Fatal) -> Result<(), Strin
             restarts,
             ..
         } => {
-            let broke = world.tally.broke(dependency.as_str());
-            if *restarts == 5 && broke >= 5 {
+            let seen = world.restarted(dependency);
+            if *restarts == 5 && seen == 5 {
                 Ok(())
             } else {
-                Err(format!("{dependency}: gave up after {restarts} ({broke})"))
+                Err(format!("{dependency}: gave up after {restarts} ({seen})"))
             }
         }
     }

@@ -1,8 +1,6 @@
 //! What happened in many histories: a simulation in which nothing happens
 //! proves nothing.
 
-use std::collections::HashMap;
-
 use crate::health::machine::TransitionKind;
 use crate::supervisor::inside::Line;
 
@@ -21,7 +19,6 @@ pub(super) struct Tally {
     pub(super) settled: u64,
     pub(super) stops: u64,
     pub(super) second_signals: u64,
-    restarted: HashMap<String, u64>,
 }
 
 impl Tally {
@@ -31,10 +28,7 @@ impl Tally {
             Line::Transition(_, step) if step.kind == TransitionKind::Recovered => {
                 self.recovered += 1;
             }
-            Line::ProbeRestarted { dependency, .. } => {
-                self.restarts += 1;
-                *self.restarted.entry(dependency.to_string()).or_default() += 1;
-            }
+            Line::ProbeRestarted { .. } => self.restarts += 1,
             _ => {}
         }
     }
@@ -45,11 +39,6 @@ impl Tally {
         } else {
             self.reloads_refused += 1;
         }
-    }
-
-    /// How often a monitor was replaced.
-    pub(super) fn broke(&self, name: &str) -> u64 {
-        self.restarted.get(name).copied().unwrap_or_default()
     }
 
     pub(super) fn add(&mut self, other: &Self) {

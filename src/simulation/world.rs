@@ -22,7 +22,7 @@ use super::settling;
 use super::tally::Tally;
 use super::{invariants, leave};
 use crate::config::{Address, Target};
-use crate::dependency::ErrorKind;
+use crate::dependency::{ErrorKind, Name};
 use crate::health::{self, Reader, Writer};
 use crate::supervisor::inside::{Core, Input, Line, NodeId, Now, Output, Report, Turns};
 
@@ -278,8 +278,9 @@ impl<'a> World<'a> {
         }
         let published = self.reader.current();
         invariants::of_readiness(&self.core, &published, self.daemon.phase.get())?;
-        invariants::of_timeline(&published, self.timeline_seen, self.ledger.transitions())?;
-        self.timeline_seen = published.snapshot.timeline.happened();
+        let timeline = &published.snapshot.timeline;
+        invariants::of_timeline(timeline, self.timeline_seen, self.ledger.transitions())?;
+        self.timeline_seen = timeline.happened();
         Ok(())
     }
 
@@ -288,7 +289,13 @@ impl<'a> World<'a> {
             instant: self.now,
             wall: self.wall(),
         };
-        let told = self.ledger.read(&input, &self.monitors);
+        let monitors = &self.monitors;
+        let generation = |node| {
+            monitors
+                .get(&node)
+                .map(|monitor: &Monitor| monitor.generation)
+        };
+        let told = self.ledger.read(&input, generation);
         let reloads = matches!(input, Input::Reload { .. });
         let twin = (reloads || self.core.staged.is_some()).then(|| {
             let input = if reloads { Input::Wake } else { input.clone() };
@@ -448,6 +455,10 @@ impl<'a> World<'a> {
 
     pub(super) fn spent(&self, name: &str) -> Option<(Duration, Option<Duration>)> {
         self.ledger.spent(name, &self.core)
+    }
+
+    pub(super) fn restarted(&self, name: &Name) -> usize {
+        self.ledger.restarted(name)
     }
 
     /// Its task turns later than what it looks at, or at once.

@@ -15,6 +15,7 @@ use crate::shutdown::Phase;
 use crate::simulation::history::plan;
 use crate::simulation::invariants;
 use crate::simulation::leave;
+use crate::simulation::ledger::{Ledger, Told};
 use crate::supervisor::Fatal;
 use crate::supervisor::inside::{Checked, Core, Input, Node, NodeId, Now, Output, Report, Work};
 
@@ -30,6 +31,10 @@ pub(super) struct State {
     pub(super) gating_was_up: bool,
     /// What readers see.
     pub(super) verdict: Verdict,
+    /// Follows from what has happened, as the core does: it tells no two
+    /// states apart.
+    ledger: Ledger,
+    timeline_seen: u64,
     pub(super) breaks_left: u8,
     reload_left: bool,
     pub(super) reloaded: Option<bool>,
@@ -55,6 +60,7 @@ impl State {
         };
         let mut core = Core::new(dependencies, &graph, 7, at);
         let first = core.snapshot().expect("the first one");
+        let ledger = Ledger::new(&core, now);
         let mut state = Self {
             core,
             now,
@@ -64,6 +70,8 @@ impl State {
             gate_opened: false,
             gating_was_up: invariants::gating_up(&first.dependencies),
             verdict: Verdict::of(first.dependencies.iter()),
+            ledger,
+            timeline_seen: 0,
             breaks_left: world.breaks,
             reload_left: world.reload.is_some(),
             reloaded: None,
@@ -168,29 +176,38 @@ impl State {
             instant: self.now,
             wall: Timestamp::UNIX_EPOCH,
         };
-        let ready = self.verdict.required_up;
-        let caused = matches!(
-            &input,
-            Input::Report { report: Report::Checked(checked), .. } if checked.result.is_err()
-        ) || matches!(input, Input::MonitorEnded { .. } | Input::Wake);
+        let monitors = &self.monitors;
+        let generation = |node| {
+            monitors
+                .get(&node)
+                .map(|watcher: &Watcher| watcher.generation)
+        };
+        let told = self.ledger.read(&input, generation);
         let outputs = self.core.handle(input, now);
+        if let Err(wrong) = self.judge(told, outputs) {
+            self.wrong.get_or_insert(wrong);
+        }
+    }
+
+    fn judge(&mut self, told: Told, outputs: Vec<Output>) -> Result<(), String> {
+        self.ledger.compare(&self.core, told, &outputs, self.now)?;
         for output in outputs {
-            if let Err(wrong) = self.carry_out(output) {
-                self.wrong.get_or_insert(wrong);
-            }
+            self.carry_out(output)?;
         }
         if let Some(snapshot) = self.core.snapshot() {
             self.verdict = Verdict::of(snapshot.dependencies.iter());
             self.gate_opens |= self.verdict.gating_up;
-            self.gating_was_up |= invariants::gating_up(&snapshot.dependencies);
+            if invariants::gating_up(&snapshot.dependencies) {
+                self.gating_was_up = true;
+                self.ledger.gate_opens();
+            }
+            invariants::of_roll(&snapshot.dependencies)?;
+            let timeline = &snapshot.timeline;
+            invariants::of_timeline(timeline, self.timeline_seen, self.ledger.transitions())?;
+            self.timeline_seen = timeline.happened();
         }
-        if ready && !self.verdict.required_up && !caused {
-            self.wrong
-                .get_or_insert("readiness dipped without a loss".to_owned());
-        }
-        if let Err(wrong) = invariants::of_work(&self.core) {
-            self.wrong.get_or_insert(wrong);
-        }
+        invariants::of_running_reload(&self.core, self.now)?;
+        invariants::of_work(&self.core)
     }
 
     fn carry_out(&mut self, output: Output) -> Result<(), String> {
