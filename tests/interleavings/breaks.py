@@ -3,6 +3,7 @@
 model fails each time. Works on a copy of the sources.
 
 Usage: etc/interleavings --broken
+       breaks.py --probe   breaks nothing, and says whether all could be
 """
 
 import os
@@ -18,11 +19,11 @@ BREAKS = [
     (
         "a publication is told of before it is there",
         "src/health.rs",
-        """        self.current.store(Arc::new(publish(snapshot, self.render)));
+        """        self.current.store(Arc::new(published));
         self.changed.send_replace(sequence);
 """,
         """        self.changed.send_replace(sequence);
-        self.current.store(Arc::new(publish(snapshot, self.render)));
+        self.current.store(Arc::new(published));
 """,
     ),
     (
@@ -135,20 +136,29 @@ def run(*words, **options):
     )
 
 
+def broken(root, file, before, after):
+    """The text of a file, broken."""
+    with open(os.path.join(root, file), encoding="utf-8") as source:
+        text = source.read()
+    if text.count(before) != 1:
+        sys.exit(f"cannot break {file}: what is to be broken does not stand there once:\n{before}")
+    return text.replace(before, after)
+
+
 def main():
+    if sys.argv[1:] == ["--probe"]:
+        for _, file, before, after in BREAKS:
+            broken(ROOT, file, before, after)
+        return
     survivors = 0
     for name, file, before, after in BREAKS:
         for folder in ("src", "tests/interleavings"):
             copy = os.path.join(COPY, folder)
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(os.path.join(ROOT, folder), copy)
-        path = os.path.join(COPY, file)
-        with open(path, encoding="utf-8") as source:
-            text = source.read()
-        if text.count(before) != 1:
-            sys.exit(f"cannot break {file}: what is to be broken does not stand there once:\n{before}")
-        with open(path, "w", encoding="utf-8") as source:
-            source.write(text.replace(before, after))
+        text = broken(COPY, file, before, after)
+        with open(os.path.join(COPY, file), "w", encoding="utf-8") as source:
+            source.write(text)
         # A target folder of its own: cargo would take what is broken for fresh.
         target = os.path.join(COPY, "target")
         built = run("cargo", "build", "--quiet", "--locked", "--target-dir", target)
