@@ -24,6 +24,20 @@ fn core() -> (Core, Instant) {
     (Core::new(vec![dependency], &graph, 7, at(began)), began)
 }
 
+/// `a`, and `b`, which needs it: nodes 0 and 1.
+fn pair() -> (Core, Instant) {
+    let (core, began) = core();
+    let a = core.nodes[&NodeId(0)].config.clone();
+    let b = Dependency {
+        name: "b".parse().unwrap(),
+        needs: vec![a.name.clone()],
+        ..a.clone()
+    };
+    let dependencies = vec![a, b];
+    let graph = Graph::build(&dependencies).unwrap();
+    (Core::new(dependencies, &graph, 7, at(began)), began)
+}
+
 fn at(instant: Instant) -> Now {
     Now {
         instant,
@@ -32,6 +46,10 @@ fn at(instant: Instant) -> Now {
 }
 
 fn report(generation: u32, result: Result<(), ErrorKind>, overslept: bool) -> Input {
+    report_of(0, generation, result, overslept)
+}
+
+fn report_of(node: u32, generation: u32, result: Result<(), ErrorKind>, overslept: bool) -> Input {
     let result = match result {
         Ok(()) => Ok(Passed {
             latency: Duration::ZERO,
@@ -47,7 +65,7 @@ fn report(generation: u32, result: Result<(), ErrorKind>, overslept: bool) -> In
         overslept,
     };
     Input::Report {
-        node: NodeId(0),
+        node: NodeId(node),
         generation,
         report: Report::Checked(checked),
     }
@@ -94,6 +112,41 @@ async fn a_silent_monitor_is_replaced_and_its_late_report_is_not_heard() {
     assert_ne!(status(&core), Status::Ok, "nor in the place of the new one");
     core.handle(report(1, Ok(()), false), at(respawn));
     assert_eq!(status(&core), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_a_lost_need_cut_short_is_not_heard() {
+    let (mut core, began) = pair();
+    core.handle(Input::Wake, at(began));
+    let outputs = core.handle(report(0, Ok(()), false), at(began));
+    assert_eq!(checks_ordered(&outputs), 1, "that of b");
+    let mut now = began;
+    while status(&core) != Status::Error {
+        now += Duration::from_secs(5);
+        core.handle(Input::Wake, at(now));
+        core.handle(report(0, Err(ErrorKind::Refused), false), at(now));
+        core.handle(report_of(1, 0, Err(ErrorKind::Timeout), true), at(now));
+        core.handle(Input::Wake, at(now));
+    }
+    while status(&core) == Status::Error {
+        now += Duration::from_secs(5);
+        core.handle(Input::Wake, at(now));
+        core.handle(report(0, Ok(()), false), at(now));
+    }
+    core.handle(Input::Wake, at(now));
+    let b = |core: &Core| core.nodes[&NodeId(1)].status();
+    core.handle(report_of(1, 0, Ok(()), false), at(now));
+    assert_eq!(b(&core), Status::Blocked, "it was asked of the old one");
+    core.handle(report_of(1, 1, Ok(()), false), at(now));
+    assert_eq!(b(&core), Status::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_nothing_is_not_published() {
+    let (mut core, began) = core();
+    assert!(core.snapshot().is_some());
+    assert_eq!(checks_ordered(&core.handle(Input::Wake, at(began))), 1);
+    assert!(core.snapshot().is_none(), "nobody has answered yet");
 }
 
 #[tokio::test(start_paused = true)]
