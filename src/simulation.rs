@@ -35,18 +35,21 @@ mod tally;
 
 mod shrink;
 
+mod wrong;
+
 mod exhaustive;
 
 use history::History;
 use tally::Tally;
+use wrong::Wrong;
 
 /// As many as a plain `cargo test` runs.
 const HISTORIES: u64 = 100_000;
 
 /// Runs one; a panic is a failure like any other.
-fn attempt(history: &History) -> Result<Tally, String> {
+fn attempt(history: &History) -> Result<Tally, Wrong> {
     let ran = catch_unwind(AssertUnwindSafe(|| world::run(history)));
-    ran.unwrap_or_else(|_| Err("it panicked".to_owned()))
+    ran.unwrap_or_else(|_| Err(Wrong::from("it panicked".to_owned())))
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -56,7 +59,7 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Runs histories on all cores until one fails.
-fn run_all(first: u64, count: u64) -> Result<Tally, (u64, String)> {
+fn run_all(first: u64, count: u64) -> Result<Tally, (u64, Wrong)> {
     let next = AtomicU64::new(first);
     let failed = AtomicBool::new(false);
     let work = || {
@@ -99,11 +102,14 @@ fn whatever_happens_the_promises_hold() {
             }
         }
         Err((seed, wrong)) => {
-            let small = shrink::shrink(&History::random(seed));
-            let again = attempt(&small).err();
+            let fails = |history: &History| {
+                let failure = attempt(history).err();
+                failure.filter(|other| other.is_same(&wrong))
+            };
+            let small = shrink::shrink(&History::random(seed), |less| fails(less).is_some());
+            let again = fails(&small).map_or("no more".to_owned(), |wrong| wrong.to_string());
             panic!(
-                "seed {seed}: {wrong}\nit shrinks to this history, which fails {}:\n{small}",
-                again.unwrap_or_default()
+                "seed {seed}: {wrong}\nit shrinks to this history, which fails {again}:\n{small}"
             );
         }
     }

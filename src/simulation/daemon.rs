@@ -26,7 +26,8 @@ pub(super) struct Daemon {
     /// What the configuration file says now.
     file: Vec<Part>,
     reload_asked: bool,
-    pub(super) reload_runs: bool,
+    /// What the reload that runs is to bring.
+    reloading: Option<Vec<Part>>,
     /// When the requests that are in flight end.
     requests: Vec<Instant>,
     signal: Option<Signal>,
@@ -66,7 +67,7 @@ impl Daemon {
             drain_timeout: history.drain_timeout,
             file: history.parts.clone(),
             reload_asked: false,
-            reload_runs: false,
+            reloading: None,
             requests: Vec::new(),
             signal: None,
             supervisor_ended: false,
@@ -105,11 +106,17 @@ impl Daemon {
     }
 
     pub(super) fn reload_ended(&mut self) {
-        self.reload_runs = false;
+        self.reloading = None;
+    }
+
+    /// What each reload that has not ended is to bring.
+    pub(super) fn reloads_to_come(&self) -> impl Iterator<Item = &Vec<Part>> {
+        let asked = self.reload_asked.then_some(&self.file);
+        self.reloading.iter().chain(asked)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        !self.reload_asked && !self.reload_runs && self.signal.is_none() && !self.supervisor_ended
+        self.reloads_to_come().next().is_none() && self.signal.is_none() && !self.supervisor_ended
     }
 
     /// One turn of its task.
@@ -131,10 +138,10 @@ impl Daemon {
         } else if phase == Phase::Serving && self.exits_on_loss && !published.verdict.required_up {
             return vec![self.leave(true, now)];
         }
-        if self.gate.phase() == Phase::Serving && self.reload_asked && !self.reload_runs {
+        if self.gate.phase() == Phase::Serving && self.reload_asked && self.reloading.is_none() {
             self.reload_asked = false;
             if let Some((dependencies, graph)) = plan(&self.file) {
-                self.reload_runs = true;
+                self.reloading = Some(self.file.clone());
                 acts.push(Act::Tell(Input::Reload {
                     dependencies,
                     graph,

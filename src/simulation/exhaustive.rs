@@ -9,6 +9,8 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 mod model;
 
+mod recovery;
+
 mod state;
 
 mod worlds;
@@ -25,11 +27,13 @@ fn holds(world: &World) {
         .spawn_bfs()
         .join();
     println!(
-        "{}: {} states, {} steps, {} deep",
+        "{}: {} states, {} steps, {} deep, up after {:?} of {:?}",
         world.name,
         checker.unique_state_count(),
         checker.state_count(),
-        checker.max_depth()
+        checker.max_depth(),
+        world.recovery.longest_of_all(),
+        world.bound(),
     );
     for property in world.properties() {
         let Some(path) = checker.discovery(property.name) else {
@@ -38,7 +42,7 @@ fn holds(world: &World) {
             continue;
         };
         if matches!(property.expectation, stateright::Expectation::Always) {
-            let last = path.last_state().explain().unwrap_or_default();
+            let last = path.last_state().explain(world).unwrap_or_default();
             let steps: Vec<String> = path
                 .into_actions()
                 .iter()
@@ -89,4 +93,10 @@ fn one_that_needs_two() {
 #[test]
 fn a_reload() {
     holds(&worlds::reload());
+}
+
+/// The same with a third dependency; it has 192,000 states.
+#[test]
+fn a_reload_of_three() {
+    holds(&worlds::reload_of_three());
 }

@@ -129,13 +129,19 @@ pub(super) fn of_edges(core: &Core) -> Result<(), String> {
     Ok(())
 }
 
+/// Readers see the state as it is.
+pub(super) fn of_readers(core: &Core, roll: &Roll) -> Result<(), String> {
+    let views = core.live.iter().map(|id| &core.nodes[id].view);
+    if views.eq_by_pointer(roll.iter()) {
+        Ok(())
+    } else {
+        Err("readers see an old state".to_owned())
+    }
+}
+
 /// Readers are told the truth, at once.
 pub(super) fn of_readiness(core: &Core, published: &Published, phase: Phase) -> Result<(), String> {
-    let views = core.live.iter().map(|id| &core.nodes[id].view);
-    let shown = published.snapshot.dependencies.iter();
-    if !views.eq_by_pointer(shown) {
-        return Err("readers see an old state".to_owned());
-    }
+    of_readers(core, &published.snapshot.dependencies)?;
     let ready = published.verdict.overall(phase).is_ready();
     let required_up = all_up(core, |policy| policy == Policy::Required);
     if ready != (required_up && phase == Phase::Serving) {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::world::World;
 use crate::supervisor::inside::{Close, Closing, Core, NodeId, Work};
 
@@ -29,6 +31,20 @@ pub(super) fn close_sessions(world: &mut World<'_>) -> Result<(), String> {
         .is_some_and(|leaving| world.now > leaving.bound);
     if late || world.now - began > SESSIONS {
         return Err("closing took longer than its bound".to_owned());
+    }
+    Ok(())
+}
+
+/// All of them end when they are said to, and before the daemon waits no more,
+/// even if every monitor holds on.
+pub(super) fn in_time(core: &Core, began: Instant) -> Result<(), String> {
+    let mut closing = Closing::begin(core.stop_order(), began);
+    let mut now = began;
+    while let Some(Close { until, .. }) = closing.next(now) {
+        now = until;
+    }
+    if now > closing.ends_by() || now - began > SESSIONS {
+        return Err(format!("closing takes {:?}", now - began));
     }
     Ok(())
 }

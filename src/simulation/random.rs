@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::history::{Act, Change, History, Mode, Op, Part};
+use super::tally::LARGE;
 use crate::config::Checks;
 use crate::dependency::{ErrorKind, Policy};
 use crate::signals::Signal;
@@ -16,7 +17,7 @@ use crate::supervisor::inside::Urgency;
 /// are as large as a graph may sensibly be.
 fn size(rng: &mut SmallRng) -> usize {
     match rng.random_range(0..10_000) {
-        0..=1 => 200,
+        0..=1 => LARGE,
         2..=12 => rng.random_range(20..=60),
         13..=500 => rng.random_range(6..=12),
         _ => rng.random_range(1..=5),

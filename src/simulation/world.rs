@@ -20,6 +20,7 @@ use super::ledger::Ledger;
 use super::monitors::{Monitor, Monitors, Servers};
 use super::settling;
 use super::tally::Tally;
+use super::wrong::Wrong;
 use super::{invariants, leave};
 use crate::config::{Address, Target};
 use crate::dependency::{ErrorKind, Name};
@@ -53,7 +54,8 @@ pub(super) struct World<'a> {
     ledger: Ledger,
     gating_was_up: bool,
     timeline_seen: u64,
-    calm: bool,
+    /// Since when there are no more faults, and by when everything is up.
+    calm: Option<(Instant, Instant)>,
     pub(super) over: bool,
     pub(super) tally: Tally,
 }
@@ -84,11 +86,11 @@ enum Event {
 }
 
 /// Runs a history to its end; an error is what did not hold, and when.
-pub(super) fn run(history: &History) -> Result<Tally, String> {
+pub(super) fn run(history: &History) -> Result<Tally, Wrong> {
     let mut world = World::new(history);
     match world.live() {
         Ok(()) => Ok(world.tally),
-        Err(wrong) => Err(format!("after {:?}: {wrong}", world.now - world.began)),
+        Err(wrong) => Err(wrong.after(world.now - world.began)),
     }
 }
 
@@ -129,9 +131,9 @@ impl<'a> World<'a> {
             ledger,
             gating_was_up,
             timeline_seen: 0,
-            calm: false,
+            calm: None,
             over: false,
-            tally: Tally::default(),
+            tally: Tally::of(history),
         };
         for (number, op) in history.ops.iter().enumerate() {
             world.at(now + op.at, Event::Op(number));
@@ -141,7 +143,7 @@ impl<'a> World<'a> {
         world
     }
 
-    fn live(&mut self) -> Result<(), String> {
+    fn live(&mut self) -> Result<(), Wrong> {
         self.turn(Input::Wake)?;
         self.call_daemon();
         while let Some(((at, _), event)) = self.queue.pop_first() {
@@ -151,7 +153,7 @@ impl<'a> World<'a> {
             }
             self.turns_in_this_instant += 1;
             if self.turns_in_this_instant > TURNS_IN_AN_INSTANT {
-                return Err("it turns without end".to_owned());
+                return Err(Wrong::from("it turns without end".to_owned()));
             }
             self.tally.events += 1;
             self.happen(event)?;
@@ -159,7 +161,7 @@ impl<'a> World<'a> {
                 return Ok(());
             }
         }
-        Err("nothing will ever happen any more".to_owned())
+        Err(Wrong::from("nothing will ever happen any more".to_owned()))
     }
 
     fn at(&mut self, at: Instant, event: Event) -> (Instant, u64) {
@@ -179,7 +181,7 @@ impl<'a> World<'a> {
         self.at(self.now + Duration::from_micros(delay), event);
     }
 
-    fn happen(&mut self, event: Event) -> Result<(), String> {
+    fn happen(&mut self, event: Event) -> Result<(), Wrong> {
         match event {
             Event::Op(number) => {
                 let Op { act, .. } = &self.history.ops[number];
@@ -213,7 +215,10 @@ impl<'a> World<'a> {
             }
             Event::Calm => self.calm_down(),
             Event::Settled => settling::is_settled(self)?,
-            Event::Gone => return Err("it did not end within its bound".to_owned()),
+            Event::Gone => {
+                let what = "it did not end within its bound";
+                return Err(Wrong::from(what.to_owned()));
+            }
         }
         invariants::of_phase(&self.daemon, self.gating_was_up)?;
         self.go_home();
@@ -238,7 +243,7 @@ impl<'a> World<'a> {
     }
 
     /// One turn of the supervisor's loop.
-    fn turn(&mut self, input: Input) -> Result<(), String> {
+    fn turn(&mut self, input: Input) -> Result<(), Wrong> {
         if let Some(gap) = self.turns.turn(self.now) {
             self.tally.gaps += 1;
             self.decide(Input::ClockGap(gap.lost))?;
@@ -262,11 +267,12 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn publish(&mut self) -> Result<(), String> {
+    fn publish(&mut self) -> Result<(), Wrong> {
         if let Some(snapshot) = self.core.snapshot() {
             let before = self.reader.current().snapshot.sequence;
             if snapshot.sequence != before + 1 {
-                return Err(format!("{} follows {before}", snapshot.sequence));
+                let what = format!("{} follows {before}", snapshot.sequence);
+                return Err(Wrong::from(what));
             }
             if invariants::gating_up(&snapshot.dependencies) {
                 self.gating_was_up = true;
@@ -284,7 +290,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    fn decide(&mut self, input: Input) -> Result<(), String> {
+    fn decide(&mut self, input: Input) -> Result<(), Wrong> {
         let now = Now {
             instant: self.now,
             wall: self.wall(),
@@ -424,7 +430,7 @@ impl<'a> World<'a> {
     }
 
     /// A monitor's check is over.
-    fn answer(&mut self, node: NodeId, generation: u32) -> Result<(), String> {
+    fn answer(&mut self, node: NodeId, generation: u32) -> Result<(), Wrong> {
         let now = self.now;
         let Some(monitor) = self.monitors.get_mut(&node) else {
             return Ok(());
@@ -606,18 +612,24 @@ impl<'a> World<'a> {
     }
 
     fn calm_down(&mut self) {
-        self.calm = true;
+        let sleeps = |event: &Event| matches!(event, Event::Daemon | Event::Command);
+        let mut queue = self.queue.iter().rev();
+        let wakes = queue.find_map(|((at, _), event)| sleeps(event).then_some(*at));
+        let bound = wakes.unwrap_or(self.now) + settling::bound(&self.core, &self.daemon);
+        self.calm = Some((self.now, bound));
         self.servers.all_up();
         self.daemon.lag = Duration::ZERO;
-        let bound = settling::bound(&self.core, &self.history.parts);
-        self.at(self.now + bound, Event::Settled);
+        self.at(bound, Event::Settled);
     }
 
     /// Once everything is as it should be, it is time to stop.
     fn go_home(&mut self) {
-        if self.calm && self.daemon.leaving.is_none() && settling::is_quiet(self) {
-            self.calm = false;
-            self.tally.settled += 1;
+        let Some((calm, bound)) = self.calm else {
+            return;
+        };
+        if self.daemon.leaving.is_none() && settling::is_quiet(self) {
+            self.calm = None;
+            self.tally.settled(self.now - calm, bound - calm);
             self.queue
                 .retain(|_, event| !matches!(event, Event::Settled));
             self.befall(&Act::Stop(crate::signals::Signal::Terminate));

@@ -1,14 +1,17 @@
 //! What can happen next in a state, and what must hold in each.
 
+use std::time::Duration;
+
 use stateright::{Model, Property};
 
+use super::recovery::Recovery;
 use super::state::State;
 use super::{always, sometimes};
 use crate::dependency::Policy;
 use crate::health::Status;
 use crate::shutdown::Phase;
-use crate::simulation::history::Part;
-use crate::simulation::invariants;
+use crate::simulation::history::{Part, plan};
+use crate::simulation::{invariants, settling};
 use crate::supervisor::inside::NodeId;
 
 /// A small world.
@@ -19,6 +22,7 @@ pub(super) struct World {
     /// How many monitors may break.
     pub(super) breaks: u8,
     pub(super) reload: Option<Vec<Part>>,
+    pub(super) recovery: Recovery,
 }
 
 /// Something happens.
@@ -46,7 +50,26 @@ impl World {
             parts,
             breaks: 0,
             reload: None,
+            recovery: Recovery::default(),
         }
+    }
+
+    /// By when everything is up once servers answer: after one wait for a check
+    /// the lowest rises by answers each of which may be late, and whoever was
+    /// blocked by it by one answer. A monitor that breaks is replaced at once,
+    /// and what it watched rises anew. All that again after a reload.
+    pub(super) fn bound(&self) -> Duration {
+        let late = Duration::from_secs(2);
+        let respawn = Duration::from_millis(100);
+        let graphs = [Some(&self.parts), self.reload.as_ref()];
+        let ways = graphs.into_iter().flatten().map(|parts| {
+            let (dependencies, _) = plan(parts).expect("a legal graph");
+            let checks = &parts[0].checks;
+            let rises = (checks.fast_interval + late) * checks.rise;
+            let broken = (late + respawn + rises) * u32::from(self.breaks);
+            checks.interval + rises + late * (settling::depth(&dependencies) - 1) + broken
+        });
+        ways.sum()
     }
 
     pub(super) fn with_breaks(self, breaks: u8) -> Self {
@@ -103,7 +126,7 @@ impl Model for World {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all = vec![
             always(
-                "orders can be carried out, counters and steps are true",
+                "orders can be carried out, counters and steps are true, and nothing dips",
                 |_, state| state.wrong.is_none(),
             ),
             always(
@@ -120,12 +143,13 @@ impl Model for World {
                 },
             ),
             always(
-                "once faults stop, everything is up within its bound",
-                |_, state| state.recovers().is_ok(),
+                "once faults stop, everything is up within its bound in every order",
+                |world, state| Recovery::of(world, state).is_ok(),
             ),
-            always("a stop ends everything in reverse order", |_, state| {
-                state.closes().is_ok()
-            }),
+            always(
+                "a stop ends everything in reverse order and in time",
+                |_, state| state.closes().is_ok(),
+            ),
             sometimes("it serves", |_, state| state.phase == Phase::Serving),
             sometimes("it stops", |_, state| state.phase == Phase::Stopped),
             sometimes("it is unavailable", |_, state| {

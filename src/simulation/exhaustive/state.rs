@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::model::{Step, World};
+use super::recovery::Recovery;
 use crate::dependency::{ErrorKind, Failure, Passed};
 use crate::gate::{Decision, decide};
 use crate::health::readiness::Verdict;
@@ -201,6 +202,7 @@ impl State {
                 self.gating_was_up = true;
                 self.ledger.gate_opens();
             }
+            invariants::of_readers(&self.core, &snapshot.dependencies)?;
             invariants::of_roll(&snapshot.dependencies)?;
             let timeline = &snapshot.timeline;
             invariants::of_timeline(timeline, self.timeline_seen, self.ledger.transitions())?;
@@ -248,37 +250,56 @@ impl State {
         Ok(())
     }
 
-    /// Lets every server answer from here on, and looks where that leads.
-    pub(super) fn recovers(&self) -> Result<(), String> {
-        if self.is_over() || self.phase == Phase::Draining {
-            return Ok(());
+    /// One that ended, or is about to, need not come up.
+    pub(super) fn may_recover(&self) -> bool {
+        !self.is_over() && self.phase != Phase::Draining
+    }
+
+    /// Everything is up, or it gave up, which it may do before the gate opens.
+    pub(super) fn has_recovered(&self) -> Result<bool, String> {
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
         }
-        let mut calm = self.clone();
-        let end = self.now + BOUND;
-        while calm.now <= end && !calm.gave_up {
-            let waiting = calm.monitors.iter().find(|(_, watcher)| watcher.checks);
-            if let Some((node, _)) = waiting {
-                let node = *node;
-                calm.answer(node, true);
-                continue;
-            }
-            calm.look();
-            let all_up = calm.core.nodes.values().all(|node| node.status().is_up());
-            if all_up && calm.phase == Phase::Serving && calm.core.staged.is_none() {
-                return Ok(());
-            }
-            calm.wait();
+        if self.gave_up && self.gate_opened {
+            return Err("it gives up".to_owned());
         }
-        if calm.gave_up && !calm.gate_opened {
-            return Ok(());
+        let all_up = self.core.nodes.values().all(|node| node.status().is_up());
+        let is_quiet = self.phase == Phase::Serving && self.core.staged.is_none();
+        Ok(self.gave_up || (all_up && is_quiet))
+    }
+
+    /// What may happen next once servers answer: an answer, however late a
+    /// sound monitor may be with it, or else the daemon looks at what it was
+    /// called for, or time passes.
+    pub(super) fn fair_steps(&self) -> Vec<Step> {
+        let asked = self.monitors.iter().filter(|(_, watcher)| watcher.checks);
+        let mut steps: Vec<Step> = asked.map(|(node, _)| Step::Passes(*node)).collect();
+        let may_open = decide(self.phase, self.gate_opens) == Decision::Open;
+        if self.phase == Phase::Starting && may_open {
+            steps.push(Step::DaemonLooks);
+        } else if !self.breaks_by_waiting() && self.core.wakes_at().is_some() {
+            steps.push(Step::TimePasses);
         }
-        Err("it does not come up".to_owned())
+        steps
+    }
+
+    /// The state after such a step, and how much time passes by it.
+    pub(super) fn after(&self, step: Step) -> (Self, Duration) {
+        let mut next = self.clone();
+        match step {
+            Step::Passes(node) => next.answer(node, true),
+            Step::DaemonLooks => next.look(),
+            _ => next.wait(),
+        }
+        let passed = next.now - self.now;
+        (next, passed)
     }
 
     pub(super) fn closes(&self) -> Result<(), String> {
         let watched = self.core.nodes.iter();
         let watched = watched.filter(|(_, node)| node.work != Work::Never).count();
         let closed = leave::in_order(&self.core)?;
+        leave::in_time(&self.core, self.now)?;
         if closed == watched {
             Ok(())
         } else {
@@ -286,11 +307,17 @@ impl State {
         }
     }
 
-    pub(super) fn explain(&self) -> Option<String> {
+    pub(super) fn explain(&self, world: &World) -> Option<String> {
         let found = self.wrong.clone();
         found
-            .or_else(|| self.recovers().err())
+            .or_else(|| Recovery::of(world, self).err())
             .or_else(|| self.closes().err())
+    }
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// What of a node decides about its future. Restarts are too few to end
@@ -319,18 +346,10 @@ impl State {
     }
 }
 
-/// Two levels of needs, a monitor that broke, and a reload.
-const BOUND: Duration = Duration::from_secs(20);
-
 /// The same future lies ahead of both.
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        let fingerprint = |state: &Self| {
-            let mut hasher = DefaultHasher::new();
-            state.hash(&mut hasher);
-            hasher.finish()
-        };
-        fingerprint(self) == fingerprint(other)
+        self.fingerprint() == other.fingerprint()
     }
 }
 

@@ -61,9 +61,28 @@ pub(super) fn join() -> World {
 /// The need of a required one moves, and an optional one becomes required.
 pub(super) fn reload() -> World {
     let before = vec![part(0, Required, &[], 0), part(1, Optional, &[], 1)];
-    let mut after = vec![part(0, Required, &[], 2), part(1, Required, &[0], 1)];
+    let after = vec![part(0, Required, &[], 2), part(1, Required, &[0], 1)];
+    reloads("a reload", before, after)
+}
+
+/// The same, and one that stood on the one stands on the other.
+pub(super) fn reload_of_three() -> World {
+    let before = vec![
+        part(0, Required, &[], 0),
+        part(1, Optional, &[], 1),
+        part(2, Optional, &[0], 3),
+    ];
+    let after = vec![
+        part(0, Required, &[], 2),
+        part(1, Required, &[0], 1),
+        part(2, Optional, &[1], 3),
+    ];
+    reloads("a reload of three", before, after)
+}
+
+fn reloads(name: &'static str, before: Vec<Part>, mut after: Vec<Part>) -> World {
     for part in &mut after {
         part.checks.startup_deadline = Some(2 * SECOND);
     }
-    World::new("a reload", before).with_reload(after)
+    World::new(name, before).with_reload(after)
 }
