@@ -35,7 +35,8 @@ struct Held {
     threads: u64,
     postgres: u64,
     redis: u64,
-    /// Connections over each way, whatever server is at its end.
+    /// Connections over each way, whatever server is at its end. Nobody cuts
+    /// those over detours, which are left by the end of the reloads.
     ways: [usize; WAYS],
 }
 

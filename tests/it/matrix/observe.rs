@@ -25,8 +25,8 @@ pub(super) struct Figure {
     pub(super) what: &'static str,
     pub(super) took: Duration,
     pub(super) bound: Duration,
-    /// Not left to chance: most rows must keep the bound even without what a
-    /// busy machine may add.
+    /// Not left to chance: most rows that have something in common must keep
+    /// the bound even without what a busy machine may add.
     pub(super) is_certain: bool,
 }
 
@@ -45,6 +45,11 @@ impl Figure {
             bound,
             is_certain: true,
         }
+    }
+
+    /// Whether only a busy machine can excuse it.
+    pub(super) fn is_late(&self) -> bool {
+        self.took > self.bound
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a table is what this is for")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,15 @@ use super::model;
 use super::run::{Outcome, Row};
 
 mod page;
+
+/// How many rows must have something in common before their being late says
+/// something.
+const COMPANY: usize = 4;
+
+/// How few rows there are for each failure of a living server that a machine
+/// with much to do may cause, besides a few.
+const ROWS_A_HICCUP: usize = 50;
+const FEW_HICCUPS: usize = 2;
 
 /// Tells of a row that has ended.
 pub(super) fn progress(row: &Row) {
@@ -51,6 +61,8 @@ struct Tally {
     excluded: usize,
     took: Duration,
     spans: Vec<Span>,
+    /// What is late, and of whom.
+    slow: Vec<String>,
 }
 
 /// How long one thing took in all rows.
@@ -61,7 +73,6 @@ struct Span {
     longest: Duration,
     /// How many took longer than the bound without what a busy machine adds.
     late: usize,
-    is_certain: bool,
 }
 
 impl Tally {
@@ -76,22 +87,18 @@ impl Tally {
             excluded: model::excluded().iter().map(|(.., rows)| rows).sum(),
             took,
             spans: spans(rows),
+            slow: slow(rows),
         }
     }
 
-    /// One row may be late because of the machine, and a bound that most rows
-    /// break is not kept.
+    /// One row may be late because of the machine, and so may be a server's one
+    /// answer; what is late or fails here and there all the time is the daemon.
     fn complaints(&self) -> Vec<String> {
         let broken = (self.broken > 0).then(|| format!("{} rows are broken", self.broken));
-        let is_slow = |span: &&Span| span.is_certain && span.late * 2 > span.count;
-        let slow = self.spans.iter().filter(is_slow);
-        let slow = slow.map(|span| {
-            let Span {
-                what, late, count, ..
-            } = span;
-            format!("{what:?} came past its bound in {late} of {count} rows")
-        });
-        broken.into_iter().chain(slow).collect()
+        let many = self.hiccups > self.rows / ROWS_A_HICCUP + FEW_HICCUPS;
+        let many = many.then(|| format!("living servers missed {} checks", self.hiccups));
+        let all = broken.into_iter().chain(many);
+        all.chain(self.slow.iter().cloned()).collect()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -132,9 +139,7 @@ fn spans(rows: &[Row]) -> Vec<Span> {
     names.dedup();
     let span = |what| {
         let all = figures.iter().filter(|figure| figure.what == what);
-        let late = all.clone().filter(|figure| figure.took > figure.bound);
-        let late = late.count();
-        let is_certain = all.clone().all(|figure| figure.is_certain);
+        let late = all.clone().filter(|figure| figure.is_late()).count();
         let mut took: Vec<_> = all.map(|figure| figure.took).collect();
         took.sort_unstable();
         Span {
@@ -143,10 +148,35 @@ fn spans(rows: &[Row]) -> Vec<Span> {
             median: took[took.len() / 2],
             longest: took[took.len() - 1],
             late,
-            is_certain,
         }
     };
     names.into_iter().map(span).collect()
+}
+
+/// What most rows are late with that have something in common: the thing, and
+/// also the dependency, the fault, or both.
+fn slow(rows: &[Row]) -> Vec<String> {
+    let mut groups = BTreeMap::<String, (usize, usize)>::new();
+    for row in rows {
+        let (dependency, fault) = (row.case.dependency, row.case.fault);
+        let common = [
+            String::new(),
+            format!(" of {dependency}"),
+            format!(" after {fault}"),
+            format!(" of {dependency} after {fault}"),
+        ];
+        for figure in row.figures.iter().filter(|figure| figure.is_certain) {
+            for common in &common {
+                let group = format!("{:?}{common}", figure.what);
+                let (late, count) = groups.entry(group).or_default();
+                *late += usize::from(figure.is_late());
+                *count += 1;
+            }
+        }
+    }
+    groups.retain(|_, (late, count)| *count >= COMPANY && *late * 2 > *count);
+    let told = |(group, (late, count))| format!("{group} came past its bound in {late} of {count}");
+    groups.into_iter().map(told).collect()
 }
 
 /// One line for each fault of each dependency; in it the moments, with a letter

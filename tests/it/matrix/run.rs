@@ -120,7 +120,7 @@ fn try_again(servers: &Servers, rows: &mut [Row], named: bool) {
         .filter(|row| row.is_broken())
         .map(|row| row.case)
         .collect();
-    if broken.len() > rows.len() / 10 + 2 {
+    if broken.len() > rows.len() / 100 + 2 {
         return;
     }
     for again in play(servers, &broken, named, FEW) {
