@@ -2,6 +2,7 @@
 //! the server lets it be, and the honest ones among them.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,10 +17,14 @@ use crate::support::{Daemon, DaemonOptions, PATIENCE, Postgres, wait};
 /// Connections of ill will that are open at once.
 const HOSTILE: usize = 5_000;
 
-/// Readiness is asked for so often while they are.
+/// A number that is counted as a fraction is above it when all are open.
+const ALL: f64 = 4_999.5;
+
+/// Readiness is asked for so often at least while they are.
 const POLLS: usize = 400;
 
-/// No poll may take longer, on a machine that does nothing else.
+/// No poll may take longer once the crowd is there, on a machine that does
+/// nothing else.
 const BOUND: Duration = Duration::from_millis(50);
 
 /// What the process may hold resident at any time, in KiB.
@@ -141,22 +146,31 @@ fn highest_memory(daemon: &Daemon) -> u64 {
     number.parse().unwrap()
 }
 
-/// How long each poll of readiness took, half of them over a connection that
-/// stays and half over new ones. Each must be a 200.
-async fn poll(daemon: &Daemon) -> Vec<Duration> {
+/// How readiness is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// One connection that stays.
+    Kept,
+    /// A new connection for each poll.
+    New,
+}
+
+/// How long each poll of readiness took, in order: as many as there were until
+/// all was `done`, but at `least` so many. Each must be a 200.
+async fn poll(daemon: &Daemon, over: Over, least: usize, done: &AtomicBool) -> Vec<Duration> {
     const REQUEST: &[u8] = b"GET /health/ready HTTP/1.1\r\nhost: t\r\n\r\n";
 
     let mut kept = TcpStream::connect(("127.0.0.1", daemon.api()))
         .await
         .unwrap();
     let mut took = Vec::with_capacity(POLLS);
-    for number in 0..POLLS {
+    while took.len() < least || !done.load(Relaxed) {
         let began = Instant::now();
-        if number % 2 == 0 {
+        if over == Over::New {
             let answer = daemon.get("/health/ready").await.unwrap();
             assert_eq!(answer.code, 200, "{}", answer.body);
         } else {
-            let mut answer = [0; 4096];
+            let mut answer = vec![0; 4096];
             kept.write_all(REQUEST).await.unwrap();
             let length = kept.read(&mut answer).await.unwrap();
             let text = String::from_utf8_lossy(&answer[..length]);
@@ -172,7 +186,11 @@ async fn poll(daemon: &Daemon) -> Vec<Duration> {
 /// What a siege has come to.
 #[derive(Debug)]
 struct Report {
-    /// How long polls of readiness took, in order.
+    /// How long polls of readiness took while the crowd was coming, over a
+    /// connection that was there before and over new ones.
+    kept: Vec<Duration>,
+    new: Vec<Duration>,
+    /// The same once it was there, of both together.
     polls: Vec<Duration>,
     /// Resident memory at its height, in KiB.
     highest: u64,
@@ -180,26 +198,42 @@ struct Report {
     open: f64,
 }
 
-impl Report {
-    fn median(&self) -> Duration {
-        self.polls[POLLS / 2]
-    }
+/// Of times in order.
+fn median(polls: &[Duration]) -> Duration {
+    polls[polls.len() / 2]
+}
 
-    fn longest(&self) -> Duration {
-        self.polls[POLLS - 1]
+/// The same.
+fn longest(polls: &[Duration]) -> Duration {
+    polls[polls.len() - 1]
+}
+
+impl Report {
+    /// What is kept on a machine that is busy with other things, too: there,
+    /// the longest poll says little. While the crowd comes, each poll is
+    /// answered; how soon is only told.
+    fn assert_nobody_is_stopped(&self) {
+        assert!(median(&self.polls) < BOUND, "{self}");
+        assert!(self.highest < MEMORY, "{self}");
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} connections open; readiness: median {:?}, longest {:?}; resident at most {} KiB",
-            self.open,
-            self.median(),
-            self.longest(),
-            self.highest
-        )
+        write!(f, "{} connections open; readiness: ", self.open)?;
+        let phases = [
+            ("over the old connection while they came", &self.kept),
+            ("over new ones", &self.new),
+            ("then", &self.polls),
+        ];
+        for (when, polls) in phases {
+            let (count, median, longest) = (polls.len(), median(polls), longest(polls));
+            write!(
+                f,
+                "{when} {count} times, median {median:?}, longest {longest:?}; "
+            )?;
+        }
+        write!(f, "resident at most {} KiB", self.highest)
     }
 }
 
@@ -225,17 +259,25 @@ async fn siege(manners: &[Manner]) -> Report {
         )
         .serve()
         .await;
-    let mut besiegers = besiege(daemon.api(), manners).await;
-    // Those that the kernel keeps waiting have no seat yet.
-    let mut last = 0.0;
-    wait::until("all who get a seat have it", PATIENCE, async || {
-        sleep(Duration::from_millis(100)).await;
-        let now = seats(&daemon).await;
-        let settled = now > 0.0 && (now - last).abs() < 0.5;
-        last = now;
-        settled.then_some(())
-    })
-    .await;
+    let all_came = AtomicBool::new(false);
+    let kept = poll(&daemon, Over::Kept, 1, &all_came);
+    let new = poll(&daemon, Over::New, 1, &all_came);
+    let (kept, new, mut besiegers) = tokio::join!(kept, new, async {
+        let besiegers = besiege(daemon.api(), manners).await;
+        // Those that the kernel keeps waiting have no seat yet.
+        let mut last = 0.0;
+        wait::until("all who get a seat have it", PATIENCE, async || {
+            sleep(Duration::from_millis(100)).await;
+            let now = seats(&daemon).await;
+            // Whoever polls comes and goes.
+            let settled = now > 0.0 && (now - last).abs() < 1.5;
+            last = now;
+            settled.then_some(())
+        })
+        .await;
+        all_came.store(true, Relaxed);
+        besiegers
+    });
 
     let honest = async {
         let planner = Caller::new(&daemon, "planner");
@@ -258,9 +300,15 @@ async fn siege(manners: &[Manner]) -> Report {
         }
     };
     let polls = tokio::select! {
-        (polls, ()) = async { tokio::join!(poll(&daemon), honest) } => polls,
+        (kept, new, ()) = async {
+            let kept = poll(&daemon, Over::Kept, POLLS / 2, &all_came);
+            let new = poll(&daemon, Over::New, POLLS / 2, &all_came);
+            tokio::join!(kept, new, honest)
+        } => [kept, new],
         () = trickle => unreachable!("it goes on and on"),
     };
+    let mut polls = polls.concat();
+    polls.sort();
     let open = seats(&daemon).await;
     let highest = highest_memory(&daemon);
 
@@ -272,6 +320,8 @@ async fn siege(manners: &[Manner]) -> Report {
     daemon.signal(rustix::process::Signal::INT);
     assert_eq!(daemon.exit().await, 0);
     Report {
+        kept,
+        new,
         polls,
         highest,
         open,
@@ -282,10 +332,8 @@ async fn siege(manners: &[Manner]) -> Report {
 async fn five_thousand_hostile_connections_stop_nobody() {
     let report = siege(&MIXED).await;
     println!("{report}");
-    // On a machine that is busy with other things, the longest says little.
-    assert!(report.median() < BOUND, "{report}");
-    assert!(report.highest < MEMORY, "{report}");
-    assert!(report.open > 4_999.5, "some were cut: it was no siege");
+    report.assert_nobody_is_stopped();
+    assert!(report.open > ALL, "some were cut: {report}");
 }
 
 /// On a machine that does nothing else, where the longest poll says something.
@@ -294,8 +342,9 @@ async fn five_thousand_hostile_connections_stop_nobody() {
 async fn five_thousand_hostile_connections_delay_nobody() {
     let report = siege(&MIXED).await;
     println!("{report}");
-    assert!(report.longest() < BOUND, "{report}");
-    assert!(report.highest < MEMORY, "{report}");
+    report.assert_nobody_is_stopped();
+    assert!(longest(&report.polls) < BOUND, "{report}");
+    assert!(report.open > ALL, "some were cut: {report}");
 }
 
 /// No head is larger than what is allowed, but all of them together are:
@@ -304,16 +353,16 @@ async fn five_thousand_hostile_connections_delay_nobody() {
 async fn five_thousand_large_heads_are_too_many() {
     let report = siege(&[Manner::LargeHead]).await;
     println!("{report}");
-    assert!(report.median() < BOUND, "{report}");
-    assert!(report.highest < MEMORY, "{report}");
+    report.assert_nobody_is_stopped();
     assert!((500.0..1_500.0).contains(&report.open), "{report}");
 }
 
-/// The same of bodies, each sent by someone who may send it.
+/// The same of bodies, each sent by someone who may send it: half of the
+/// places where bodies are waited for can be taken by slow ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_slow_bodies_are_too_many() {
     let report = siege(&[Manner::SlowBody]).await;
     println!("{report}");
-    assert!(report.median() < BOUND, "{report}");
-    assert!(report.highest < MEMORY, "{report}");
+    report.assert_nobody_is_stopped();
+    assert!((500.0..1_500.0).contains(&report.open), "{report}");
 }
