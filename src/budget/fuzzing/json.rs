@@ -39,8 +39,8 @@ fn read<T: PartialEq + Debug>(bytes: &[u8], from: fn(&[u8]) -> Result<T, Problem
             Some(taken)
         }
         Err(problems) => {
-            let commas = bytes.iter().filter(|byte| **byte == b',').count();
-            are_told(&problems.into_vec(), 101 + commas + 1);
+            let parts = bytes.split(|byte| *byte == b',').count();
+            are_told(&problems.into_vec(), 101 + parts);
             None
         }
     }

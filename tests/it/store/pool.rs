@@ -74,7 +74,7 @@ async fn a_database_that_is_down_is_not_asked_and_met_afresh_afterwards() {
 }
 
 /// Whether a timer of keepalive runs on each connection to `port` (the fields
-/// of `/proc/net/tcp` are told by proc_net_tcp.rst of the kernel).
+/// of `/proc/net/tcp` are told by `proc_net_tcp.rst` of the kernel).
 fn are_kept_alive(port: u16) -> Vec<bool> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
     let tables = tables.map(|table| table.expect("a table of connections"));
