@@ -343,6 +343,26 @@ async fn a_candidate_whose_monitor_breaks_ends_the_reload_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shorter_interval_holds_from_the_reload_on() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    core.handle(report(0, Ok(()), false), at(began));
+    let mut dependency = core.nodes[&NodeId(0)].config.clone();
+    dependency.checks.interval = Duration::from_secs(1);
+    let dependencies = vec![dependency];
+    let reload = Input::Reload {
+        graph: Graph::build(&dependencies).unwrap(),
+        dependencies,
+    };
+    let outputs = core.handle(reload, at(began));
+    assert_eq!(reloaded(&outputs), Some(Ok(())));
+    assert_eq!(checks_ordered(&outputs), 0, "nothing is due yet");
+    let wait = core.wakes_at().unwrap() - began;
+    let jitter = Duration::from_millis(900)..=Duration::from_millis(1_100);
+    assert!(jitter.contains(&wait), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_candidates_of_a_large_reload_do_not_begin_all_at_once() {
     let (mut core, began) = core();
     let dependencies: Vec<Dependency> = (0..1_100)
