@@ -44,6 +44,7 @@ proptest! {
         }
         for (roll, expected) in [(&roll, &expected), (&older, &before)] {
             prop_assert!(roll.iter().eq(expected));
+            prop_assert_eq!(roll.len(), expected.len());
             prop_assert_eq!(roll, &Roll::from_iter(expected.clone()));
             let wrong = expected.iter().filter(|d| is_wrong(d));
             prop_assert!(roll.wrong().eq(wrong));
