@@ -226,6 +226,28 @@ async fn who_asks_during_a_check_gets_a_fresh_session_with_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_down_keeps_its_pace_whoever_asks() {
+    let (mut core, began) = core();
+    let mut now = began;
+    // Nothing but an operator mends a password: it is tried less and less.
+    for _ in 0..20 {
+        core.handle(Input::Wake, at(now));
+        let look = Input::Look {
+            name: None,
+            urgency: Urgency::Hint,
+        };
+        core.handle(look, at(now));
+        core.handle(report(0, Err(ErrorKind::Auth), false), at(now));
+        let due = core.wakes_at().unwrap();
+        if due - now > Duration::from_secs(1) {
+            return;
+        }
+        now = due;
+    }
+    panic!("it is tried as often as at first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_snapshot_tells_every_transition_also_those_that_no_reader_saw() {
     let (mut core, began) = core();
     core.handle(Input::Wake, at(began));
