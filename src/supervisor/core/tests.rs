@@ -190,6 +190,23 @@ async fn a_machine_that_always_oversleeps_cannot_hide_a_loss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_is_lost_again_at_once_is_looked_after_a_little_later() {
+    let (mut core, began) = core();
+    core.handle(Input::Wake, at(began));
+    for looks in [1, 0] {
+        core.handle(report(0, Ok(()), false), at(began));
+        let lost = Input::Report {
+            node: NodeId(0),
+            generation: 0,
+            report: Report::SessionLost,
+        };
+        assert_eq!(checks_ordered(&core.handle(lost, at(began))), looks);
+    }
+    let soon = began + Checks::default().fast_interval;
+    assert_eq!(core.wakes_at(), Some(soon));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_checked_twice_at_once() {
     let (mut core, began) = core();
     assert_eq!(checks_ordered(&core.handle(Input::Wake, at(began))), 1);
