@@ -86,7 +86,7 @@ fn are_kept_alive(port: u16) -> Vec<bool> {
 }
 
 #[tokio::test]
-async fn a_machine_that_goes_without_a_word_is_noticed() {
+async fn connections_are_kept_alive() {
     let postgres = Postgres::start().await;
     let url = format!("postgres://postgres@localhost:{}/postgres", postgres.port());
     let stand = Stand::new(&url);
