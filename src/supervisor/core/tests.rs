@@ -6,6 +6,7 @@ use crate::dependency::{ErrorKind, Failure, Kind, Passed, Policy};
 use crate::health::Status;
 use crate::supervisor::decision::Urgency;
 use crate::supervisor::monitor::{Checked, Report};
+use crate::supervisor::reload::Applied;
 
 fn core() -> (Core, Instant) {
     let dependency = Dependency {
@@ -329,6 +330,16 @@ async fn flapping_is_summed_up_and_its_end_is_told() {
     assert!(calmed.is_some(), "it never calmed");
 }
 
+/// A reload to `dependencies`, begun at `now`.
+fn reload_to(core: &mut Core, dependencies: Vec<Dependency>, now: Now) -> Vec<Output> {
+    let graph = Graph::build(&dependencies).unwrap();
+    let reload = Input::Reload {
+        dependencies,
+        graph,
+    };
+    core.handle(reload, now)
+}
+
 /// A reload that gives `a` another address, staged at `now`; its candidate is
 /// node 1. `dependent` is new and needs `a`.
 fn reload(core: &mut Core, deadline: Duration, dependent: Option<&str>, now: Now) -> Vec<Output> {
@@ -348,14 +359,7 @@ fn reload(core: &mut Core, deadline: Duration, dependent: Option<&str>, now: Now
     };
     let mut dependencies = vec![changed("a", &[])];
     dependencies.extend(dependent.map(|name| changed(name, &["a"])));
-    let graph = Graph::build(&dependencies).unwrap();
-    core.handle(
-        Input::Reload {
-            dependencies,
-            graph,
-        },
-        now,
-    )
+    reload_to(core, dependencies, now)
 }
 
 fn reloaded(outputs: &[Output]) -> Option<Result<(), String>> {
@@ -396,17 +400,58 @@ async fn a_shorter_interval_holds_from_the_reload_on() {
     core.handle(report(0, Ok(()), false), at(began));
     let mut dependency = core.nodes[&NodeId(0)].config.clone();
     dependency.checks.interval = Duration::from_secs(1);
-    let dependencies = vec![dependency];
-    let reload = Input::Reload {
-        graph: Graph::build(&dependencies).unwrap(),
-        dependencies,
-    };
-    let outputs = core.handle(reload, at(began));
+    let outputs = reload_to(&mut core, vec![dependency], at(began));
     assert_eq!(reloaded(&outputs), Some(Ok(())));
     assert_eq!(checks_ordered(&outputs), 0, "nothing is due yet");
     let wait = core.wakes_at().unwrap() - began;
     let jitter = Duration::from_millis(900)..=Duration::from_millis(1_100);
     assert!(jitter.contains(&wait), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_changes_nothing_waits_for_nobody() {
+    let (mut core, began) = pair();
+    let dependencies = [0, 1].map(|id| core.nodes[&NodeId(id)].config.clone());
+    let outputs = reload_to(&mut core, dependencies.to_vec(), at(began));
+    let ended = outputs.iter().find_map(|output| match output {
+        Output::Reloaded(outcome) => Some(outcome),
+        _ => None,
+    });
+    assert_eq!(ended, Some(&Ok(Applied::default())), "a and b are not up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_goes_on_with_the_same_node_where_nothing_else_is_to_be_watched() {
+    let (core, began) = core();
+    let watched = core.nodes[&NodeId(0)].config.clone();
+    let unset = Dependency {
+        target: None,
+        ..watched.clone()
+    };
+    let off = Dependency {
+        policy: Policy::Disabled,
+        ..watched.clone()
+    };
+    let forms = [
+        (watched, Status::Ok),
+        (unset, Status::NotConfigured),
+        (off, Status::Disabled),
+    ];
+    for (from, before) in &forms {
+        for (to, after) in &forms {
+            let graph = Graph::build(std::slice::from_ref(from)).unwrap();
+            let mut core = Core::new(vec![from.clone()], &graph, 7, at(began));
+            core.handle(Input::Wake, at(began));
+            core.handle(report(0, Ok(()), false), at(began));
+            assert_eq!(status(&core), *before);
+
+            reload_to(&mut core, vec![to.clone()], at(began));
+            core.handle(report_of(1, 0, Ok(()), false), at(began));
+            let node = core.live_node(&to.name).unwrap();
+            assert_eq!(core.nodes[&node].status(), *after, "{before} to {after}");
+            assert_eq!(node == NodeId(0), before == after, "{before} to {after}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -418,12 +463,8 @@ async fn the_candidates_of_a_large_reload_do_not_begin_all_at_once() {
             ..core.nodes[&NodeId(0)].config.clone()
         })
         .collect();
-    let reload = Input::Reload {
-        graph: Graph::build(&dependencies).unwrap(),
-        dependencies,
-    };
     core.handle(Input::Wake, at(began));
-    let outputs = core.handle(reload, at(began));
+    let outputs = reload_to(&mut core, dependencies, at(began));
     assert_eq!(checks_ordered(&outputs), 100);
     let last = began + Duration::from_secs(1);
     let just_before = core.handle(Input::Wake, at(last - Duration::from_millis(1)));
