@@ -24,12 +24,15 @@ fn head(room: Room) -> String {
 }
 
 pub(super) fn answering(folder: &Path, port: u16, body: &str, room: Room) -> Process {
+    launch(folder, &front(room, port, body))
+}
+
+fn front(room: Room, port: u16, body: &str) -> String {
     let head = head(room);
-    let frontend = format!(
+    format!(
         "{head}frontend front\n    bind 127.0.0.1:{port}\n    \
          http-request return status 200 content-type application/json string \"{body}\"\n"
-    );
-    launch(folder, &frontend)
+    )
 }
 
 fn launch(folder: &Path, settings: &str) -> Process {
@@ -100,16 +103,16 @@ impl Haproxy {
         Self::launch(port, &settings).await
     }
 
-    /// Watches many servers once a second.
-    pub(crate) async fn of_many(check: Check, servers: impl Iterator<Item = String>) -> Self {
+    /// Watches many servers once a second, and answers every request with
+    /// `body`.
+    pub(crate) async fn of_many(
+        check: Check,
+        servers: impl Iterator<Item = String>,
+        body: &str,
+    ) -> Self {
         let port = Port::reserve();
-        let mut settings = format!(
-            "{}frontend front\n    bind 127.0.0.1:{}\n    http-request return status 200\n\
-             backend many\n    mode tcp\n{}",
-            head(CHECKS),
-            port.number(),
-            check.settings()
-        );
+        let mut settings = front(CHECKS, port.number(), body);
+        let _ = write!(settings, "backend many\n    mode tcp\n{}", check.settings());
         for (number, server) in servers.enumerate() {
             let _ = writeln!(settings, "    server s{number} {server} check inter 1s");
         }
@@ -128,6 +131,10 @@ impl Haproxy {
             port,
             _folder: folder,
         }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port.number()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -5,13 +5,14 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::Effort;
+use crate::clients::overall;
 use crate::contest::alternate;
 use crate::goal::Goal;
 use crate::peers::{Room, Web};
 use crate::plot::Plot;
 use crate::section::Section;
 use crate::statistics::{count, median};
-use crate::support::{Daemon, client};
+use crate::support::{Daemon, DaemonOptions, client};
 use crate::table::Table;
 use crate::trio::Trio;
 use crate::unit::Unit;
@@ -25,35 +26,41 @@ use turn::Turn;
 
 const READY: &str = "/health/ready";
 const OURS: &str = "budgetd";
-const FLAPPING: &str = "budgetd, all three dependencies flapping";
+const ALONE: &str = "budgetd, 1 worker thread";
+const FLAPPING: &str = "budgetd, 1 worker thread, all three dependencies flapping";
 const CROWDED: &str = "budgetd, 10,000 dependencies watched";
 const PEERS: [&str; 3] = ["nginx, 1 worker", "nginx, 2 workers", "HAProxy"];
-/// Without what happens around budgetd, and with it.
-const CALM: [&str; 4] = [OURS, PEERS[0], PEERS[1], PEERS[2]];
-const ALL: [&str; 6] = [OURS, PEERS[0], PEERS[1], PEERS[2], FLAPPING, CROWDED];
+const CROWDED_PEER: &str = "HAProxy, 10,000 servers checked";
+/// Without what happens around them, and with it.
+const CALM: [&str; 5] = [OURS, ALONE, PEERS[0], PEERS[1], PEERS[2]];
+const ALL: [&str; 8] = [
+    OURS,
+    ALONE,
+    PEERS[0],
+    PEERS[1],
+    PEERS[2],
+    FLAPPING,
+    CROWDED,
+    CROWDED_PEER,
+];
 
 /// Connections that stay open.
 pub(crate) async fn kept_alive(effort: Effort) -> Section {
     let trio = Trio::start().await;
-    let daemon = trio.watched().await;
-    let peers = peers(&daemon).await;
+    let stage = Stage::set(&trio).await;
     let length = Duration::from_secs(effort.of(4, 1));
     let number = effort.of(10_000, 100);
     // Whoever flaps or watches a crowd does so in its own turn alone: the
     // others would be slowed down by it.
-    let turns = alternate(
-        ALL.len(),
-        effort.of(7, 1),
-        async |contestant| match contestant {
-            0 => Turn::of(&daemon, length, None).await,
-            4 => Turn::only(flapping::poll(&trio).await),
-            5 => crowded::poll(number, length).await,
-            peer => {
-                let port = peers[peer - 1].port();
-                Turn::only(wrk::poll(port, READY, length, true).await)
-            }
-        },
-    )
+    let turns = alternate(ALL.len(), effort.of(7, 1), async |contestant| {
+        match ALL[contestant] {
+            OURS => Turn::of(&stage.ours, length, None).await,
+            FLAPPING => Turn::only(flapping::poll(&trio).await),
+            CROWDED => crowded::poll(number, length).await,
+            CROWDED_PEER => Turn::only(crowded::poll_peer(number, &stage.body, length).await),
+            other => Turn::only(wrk::poll(stage.port(other), READY, length, true).await),
+        }
+    })
     .await;
     let runs: Vec<Vec<Polls>> = turns
         .iter()
@@ -73,12 +80,18 @@ pub(crate) async fn kept_alive(effort: Effort) -> Section {
     let (rates, p99) = (rates(&ALL, &runs), p99(&ALL, &runs));
     let (quickest, steadiest) = (highest(&rates), lowest(&p99));
     let mut goals = Vec::new();
-    for name in [OURS, FLAPPING, CROWDED] {
-        let ratio = rates.of(name).median() / rates.of(quickest).median();
-        let what = format!("{name}: requests a second ÷ those of {quickest}");
+    for (name, peer) in [
+        (OURS, quickest),
+        (ALONE, quickest),
+        (FLAPPING, quickest),
+        (CROWDED, quickest),
+        (CROWDED, CROWDED_PEER),
+    ] {
+        let ratio = rates.of(name).median() / rates.of(peer).median();
+        let what = format!("{name}: requests a second ÷ those of {peer}");
         goals.push(Goal::at_least(what, ratio, 1.0, Unit::Times));
     }
-    for name in [OURS, FLAPPING, CROWDED] {
+    for name in [OURS, ALONE, FLAPPING, CROWDED] {
         let ratio = p99.of(name).median() / p99.of(steadiest).median();
         let what = format!("{name}: p99 ÷ that of {steadiest}");
         goals.push(Goal::at_most(what, ratio, 1.0, Unit::Times));
@@ -103,7 +116,8 @@ pub(crate) async fn kept_alive(effort: Effort) -> Section {
             "`GET {READY}` over {} connections that stay open, by `wrk -t1`, which shares the \
              cores, {} here, with whoever answers. nginx (`return 200`) and HAProxy (`http-request \
              return`) answer with a body as long as that of budgetd with its three dependencies \
-             up. While they flap, with checks every 100 ms so that each of them is seen to go and \
+             up. budgetd has a worker thread for each core, as nginx with 2 workers, or one \
+             (`TOKIO_WORKER_THREADS=1`), which leaves the other core to `wrk`. While they flap, with checks every 100 ms so that each of them is seen to go and \
              to come, some answers are a longer 503; with {number} dependencies the document \
              counts them and names those alone that are not up. What happens around a contestant \
              happens in its turn only. The processor time of a poll is what the daemon takes while \
@@ -121,18 +135,20 @@ pub(crate) async fn kept_alive(effort: Effort) -> Section {
 /// A new connection for each request, as load balancers do it.
 pub(crate) async fn one_connection_each(effort: Effort) -> Section {
     let trio = Trio::start().await;
-    let daemon = trio.watched().await;
-    let peers = peers(&daemon).await;
-    let mut ports: Vec<u16> = vec![daemon.api()];
-    ports.extend(peers.iter().map(Web::port));
+    let stage = Stage::set(&trio).await;
     let length = Duration::from_secs(effort.of(4, 1));
     let runs = alternate(CALM.len(), effort.of(7, 1), async |contestant| {
-        wrk::poll(ports[contestant], READY, length, false).await
+        wrk::poll(stage.port(CALM[contestant]), READY, length, false).await
     })
     .await;
     let (rates, p99) = (rates(&CALM, &runs), p99(&CALM, &runs));
     let best = highest(&rates);
-    let ratio = rates.ours().median() / rates.of(best).median();
+    let goal = |name| {
+        let ratio = rates.of(name).median() / rates.of(best).median();
+        let what = format!("{name}: requests a second ÷ those of {best}");
+        Goal::at_least(what, ratio, 0.9, Unit::Times)
+    };
+    let goals = [OURS, ALONE].map(goal).into();
     let plots = vec![Plot::bars("connect", &rates)];
     let mut tables = vec![rates, p99];
     tables.extend(oddities(&CALM, &runs));
@@ -142,26 +158,56 @@ pub(crate) async fn one_connection_each(effort: Effort) -> Section {
              for every request.",
             wrk::CONNECTIONS
         ),
-        goals: vec![Goal::at_least(
-            format!("requests a second ÷ those of {best}"),
-            ratio,
-            0.9,
-            Unit::Times,
-        )],
+        goals,
         plots,
         tables,
         ..Section::default()
     }
 }
 
-async fn peers(daemon: &Daemon) -> [Web; 3] {
-    let document = client::get(daemon.api(), READY).await.expect("it serves");
-    let body = "x".repeat(document.bytes.len());
-    [
-        Web::nginx(1, &body, Room::Default).ready().await,
-        Web::nginx(2, &body, Room::Default).ready().await,
-        Web::haproxy(&body, Room::Default).ready().await,
-    ]
+/// Everyone whose surroundings do not change.
+struct Stage {
+    ours: Daemon,
+    alone: Daemon,
+    peers: [Web; 3],
+    /// As long as the readiness document.
+    body: String,
+}
+
+impl Stage {
+    async fn set(trio: &Trio) -> Self {
+        let (ours, alone) = (trio.options(), one_thread(trio.options()));
+        let [ours, alone] = [ours.serve().await, alone.serve().await];
+        for daemon in [&ours, &alone] {
+            overall(daemon, "ok").await;
+        }
+        let document = client::get(ours.api(), READY).await.expect("it serves");
+        let body = "x".repeat(document.bytes.len());
+        let peers = [
+            Web::nginx(1, &body, Room::Default).ready().await,
+            Web::nginx(2, &body, Room::Default).ready().await,
+            Web::haproxy(&body, Room::Default).ready().await,
+        ];
+        Self {
+            ours,
+            alone,
+            peers,
+            body,
+        }
+    }
+
+    fn port(&self, name: &str) -> u16 {
+        match PEERS.iter().position(|peer| *peer == name) {
+            Some(place) => self.peers[place].port(),
+            None if name == ALONE => self.alone.api(),
+            None => self.ours.api(),
+        }
+    }
+}
+
+/// All that a daemon does takes turns on one thread.
+fn one_thread(options: DaemonOptions) -> DaemonOptions {
+    options.variable("TOKIO_WORKER_THREADS", "1")
 }
 
 fn table(

@@ -263,10 +263,14 @@ impl Stage {
 
     async fn haproxy(&self, kind: Kind, number: usize) -> Cost {
         let haproxy = match kind {
-            Kind::Tcp => Haproxy::of_many(Check::Connect, self.crowd.addresses(number)).await,
+            Kind::Tcp => {
+                let servers = self.crowd.addresses(number);
+                Haproxy::of_many(Check::Connect, servers, "up").await
+            }
             Kind::Redis => {
                 let server = format!("127.0.0.1:{}", self.redis.port());
-                Haproxy::of_many(Check::Redis, std::iter::repeat_n(server, number)).await
+                let servers = std::iter::repeat_n(server, number);
+                Haproxy::of_many(Check::Redis, servers, "up").await
             }
         };
         self.cost(kind, haproxy.pid()).await

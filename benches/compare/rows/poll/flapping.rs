@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::sleep;
 
-use super::READY;
+use super::{READY, one_thread};
 use crate::clients::overall;
 use crate::support::{DaemonOptions, FaultProxy, Mode};
 use crate::trio::Trio;
@@ -24,9 +24,9 @@ pub(super) async fn poll(trio: &Trio) -> Polls {
         FaultProxy::in_front_of(trio.auth.port()).await,
     ];
     let [database, redis, auth] = proxies.each_ref().map(FaultProxy::port);
-    let daemon = DaemonOptions::default()
-        // The auth API is looked at now and then; that it is gone for a moment
-        // would be overlooked.
+    // The auth API is looked at now and then; that it is gone for a moment
+    // would be overlooked.
+    let daemon = one_thread(DaemonOptions::default())
         .brisk()
         .database(&format!(
             "postgres://postgres@127.0.0.1:{database}/postgres"
