@@ -25,7 +25,9 @@ mod floor;
 const OURS: &str = "budgetd";
 const BARE: &str = "its handlers alone, under `axum::serve`";
 const PLAIN: &str = "a plain handler: no token, no limit";
-const NAMES: [&str; 3] = [OURS, BARE, PLAIN];
+/// The others write no line for each request either.
+const SILENT: &str = "budgetd, log level `warn`";
+const NAMES: [&str; 4] = [OURS, BARE, PLAIN, SILENT];
 /// Uncached, each is asked for by one client, so that no two can share what is
 /// computed.
 const VERSIONS: u16 = 16;
@@ -35,20 +37,29 @@ pub(crate) async fn measure(effort: Effort) -> Section {
     let database = database().await;
     let (redis, mut lost) = (Redis::start().await, Redis::start().await);
     let up = daemon(&database).cache(&redis.url()).serve().await;
+    let silent = daemon(&database).variable("BUDGETD__LOG__LEVEL", "warn");
+    // It does not say when it serves.
+    let silent = silent.cache(&redis.url()).start();
     let without = daemon(&database).cache(&lost.url()).serve().await;
     lost.kill().await;
     overall(&up, "ok").await;
+    overall(&silent, "ok").await;
     overall(&without, "degraded").await;
     let paths = prepare(&up, &database, lines).await;
     let bare = Api::bare(&database, &redis.url()).await;
     let bare_without = Api::bare(&database, "").await;
     let plain = Api::plain(&database).await;
-    let asked = [Asked::from(&up), bare.asked(), plain.asked()];
+    let asked = [
+        Asked::from(&up),
+        bare.asked(),
+        plain.asked(),
+        Asked::from(&silent),
+    ];
     let asked_without = [Asked::from(&without), bare_without.asked(), plain.asked()];
 
     let length = effort.of(Duration::from_secs(2), Duration::from_millis(500));
     let rounds = effort.of(11, 1);
-    let hits = alternate(3, rounds, async |one| {
+    let hits = alternate(NAMES.len(), rounds, async |one| {
         same(asked[one], &paths, length).await
     })
     .await;
@@ -71,11 +82,10 @@ pub(crate) async fn measure(effort: Effort) -> Section {
         ("uncached", &misses),
     ] {
         let figures = Figures::of(what, runs);
-        goals.extend(
-            [BARE, PLAIN]
-                .into_iter()
-                .flat_map(|peer| figures.goals(what, peer)),
-        );
+        for name in [OURS, SILENT].into_iter().filter(|name| figures.know(name)) {
+            goals.extend(figures.goals(what, name, BARE));
+            goals.extend(figures.goals(what, name, PLAIN));
+        }
         others.push(otherwise(what, runs));
         all.extend([figures.rates, figures.p50, figures.p99]);
     }
@@ -93,7 +103,8 @@ pub(crate) async fn measure(effort: Effort) -> Section {
              costs. The third sends the two statements of a summary over {} connections of its own, \
              each by itself and outside of any transaction, where budgetd asks once for all who \
              want a revision at the same moment, and reads in a transaction; it looks at no token, \
-             counts nothing, has no deadline, and writes a shorter document. Answers that came from \
+             counts nothing, has no deadline, and writes a shorter document. Neither of them writes a \
+             line to the log for each request, as budgetd does unless its level is `warn`. Answers that came from \
              elsewhere than from where they should, by `X-Cache`, of each contestant: {}. pgbench \
              asks for the revision alone, redis-benchmark for a value as long as the summary.",
             Api::PLAIN_CONNECTIONS,
@@ -175,19 +186,24 @@ impl Figures {
         }
     }
 
+    fn know(&self, name: &str) -> bool {
+        let mut series = self.rates.series.iter();
+        series.any(|one| one.contestant == name)
+    }
+
     /// What it may cost not to be this contestant.
-    fn goals(&self, what: &str, peer: &str) -> [Goal; 2] {
-        let (ours, theirs) = (self.rates.ours().median(), self.rates.of(peer).median());
-        let more = 1e3 * (self.p50.ours().median() - self.p50.of(peer).median());
+    fn goals(&self, what: &str, name: &str, peer: &str) -> [Goal; 2] {
+        let (ours, theirs) = (self.rates.of(name).median(), self.rates.of(peer).median());
+        let more = 1e3 * (self.p50.of(name).median() - self.p50.of(peer).median());
         [
             Goal::below(
-                format!("{what}: throughput lost against {peer}"),
+                format!("{what}: {name}: throughput lost against {peer}"),
                 100.0 * (1.0 - ours / theirs),
                 3.0,
                 Unit::Percent,
             ),
             Goal::below(
-                format!("{what}: more at p50 than {peer}"),
+                format!("{what}: {name}: more at p50 than {peer}"),
                 more,
                 20.0,
                 Unit::Microseconds,
