@@ -95,7 +95,7 @@ impl Output {
 
     /// Returns what the operating system has refused.
     fn write_lines<'a>(&mut self, lines: &'a [u8]) -> &'a [u8] {
-        if lines.is_empty() || (self.torn && !self.write_bytes(b"\n").is_empty()) {
+        if self.torn && !self.write_bytes(b"\n").is_empty() {
             return lines;
         }
         self.write_bytes(lines)
@@ -141,7 +141,7 @@ impl Output {
 impl Write for Output {
     /// It fails never: nobody could do anything about it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.gathered.len() + line.len() > TOGETHER {
+        if !self.gathered.is_empty() && self.gathered.len() + line.len() > TOGETHER {
             self.write_gathered();
         }
         self.gathered.extend_from_slice(line);
@@ -151,6 +151,9 @@ impl Write for Output {
     /// No line waits any more: the time to tell how many are missing. This
     /// line takes the way of all others.
     fn flush(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
         self.write_gathered();
         let total = self.lost.count();
         if self.works && total > self.told {

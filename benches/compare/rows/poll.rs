@@ -117,10 +117,11 @@ pub(crate) async fn kept_alive(effort: Effort) -> Section {
              cores, {} here, with whoever answers. nginx (`return 200`) and HAProxy (`http-request \
              return`) answer with a body as long as that of budgetd with its three dependencies \
              up. budgetd has a worker thread for each core, as nginx with 2 workers, or one \
-             (`TOKIO_WORKER_THREADS=1`), which leaves the other core to `wrk`. While they flap, with checks every 100 ms so that each of them is seen to go and \
-             to come, some answers are a longer 503; with {number} dependencies the document \
-             counts them and names those alone that are not up. What happens around a contestant \
-             happens in its turn only. The processor time of a poll is what the daemon takes while \
+             (`TOKIO_WORKER_THREADS=1`), which leaves the other core to `wrk`. While they flap, \
+             with checks every 100 ms so that each of them is seen to go and to come, some \
+             answers are a longer 503; with {number} dependencies the document counts them and \
+             names those alone that are not up. What happens around a contestant happens in its \
+             turn only. The processor time of a poll is what the daemon takes while \
              it is polled, without what it takes in as long a time unasked.",
             wrk::CONNECTIONS,
             cores(),
@@ -176,11 +177,9 @@ struct Stage {
 
 impl Stage {
     async fn set(trio: &Trio) -> Self {
-        let (ours, alone) = (trio.options(), one_thread(trio.options()));
-        let [ours, alone] = [ours.serve().await, alone.serve().await];
-        for daemon in [&ours, &alone] {
-            overall(daemon, "ok").await;
-        }
+        let ours = trio.watched().await;
+        let alone = one_thread(trio.options()).serve().await;
+        overall(&alone, "ok").await;
         let document = client::get(ours.api(), READY).await.expect("it serves");
         let body = "x".repeat(document.bytes.len());
         let peers = [

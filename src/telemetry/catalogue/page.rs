@@ -20,8 +20,9 @@ of them.
 Lines about a request say which trace it belongs to \
 (<https://www.w3.org/TR/trace-context/>).
 
-Lines are written by a thread of their own, those that come one right after the other together, a millisecond later at most. When stdout stalls or cannot be written to, \
-lines are lost, and `budgetd_log_lines_dropped_total` counts them.
+Lines are written by a thread of their own, those that come one right after the other \
+together, a millisecond later at most. When stdout stalls or cannot be written to, lines are \
+lost, and `budgetd_log_lines_dropped_total` counts them.
 ";
 
 /// The whole page, `docs/events.md`.
